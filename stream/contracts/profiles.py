@@ -1,0 +1,61 @@
+"""`profiles`: the complete, versioned answer about one customer. Key `org:customer`, compacted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from stream.contracts.envelope import Vocabulary
+
+
+class Verdict(StrEnum):
+    """What the comparison with the provider says. Only `discrepancy` alerts; unknown is never agreement."""
+
+    MATCHED = "matched"
+    DISCREPANCY = "discrepancy"
+    TIMING = "timing"
+    NOT_ENROLLED = "not_enrolled"
+    AMBIGUOUS = "ambiguous"
+    UNKNOWN = "unknown"
+    MISSING_INTERNAL = "missing_internal"
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One customer. `points` is the provider's balance where known, else `points_from_orders`.
+
+    `discrepancy`: provider − ours in points, where both are known. `version`: (epoch, offset in `facts`);
+    the higher one wins. `export` is false while the org only observes.
+    """
+
+    points: int
+    points_from_orders: int
+    points_from_alpine: int | None = None
+    calculated_at: int
+    tier: str
+    tier_source: str
+    verdict: Verdict
+    discrepancy: int | None = None
+    alpine_user_id: str | None = None
+    total_spent_minor: int
+    currency: str
+    order_count: int
+    balance_as_of: int | None = None
+    home_location: str | None = None
+    settings_version: int
+    epoch: int
+    version: int
+    export: bool
+
+    @property
+    def reconciled(self) -> bool:
+        """The two sides agree."""
+        return self.verdict is Verdict.MATCHED
+
+    @property
+    def needs_review(self) -> bool:
+        """A person should look."""
+        return self.verdict is Verdict.DISCREPANCY
+
+
+PROFILES = Vocabulary(Profile)
