@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     PROVIDER_RECOVERED = "provider.recovered"
     RUN_FAILED = "run.failed"
     REMOVAL_WITHHELD = "removal.withheld"
+    PARTITION_STOPPED = "partition.stopped"
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -144,6 +144,7 @@ class BalanceAmbiguous(msgspec.Struct, frozen=True, omit_defaults=True):
     link_version: tuple[int, int]
     observation: tuple[int, int]
     shared_by: int
+    run: str | None = None
 
 
 class MovementMatched(msgspec.Struct, frozen=True, omit_defaults=True):

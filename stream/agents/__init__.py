@@ -1,0 +1,1 @@
+"""Agents decide. They touch their own state and what they emit: no HTTP, no clock, no randomness."""

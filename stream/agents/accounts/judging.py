@@ -1,0 +1,48 @@
+"""Taking an account's verdict, at a run's barrier or at the answer to one customer's sync."""
+
+from __future__ import annotations
+
+from stream.agents.accounts.book import Book
+from stream.contracts.profiles import Verdict
+from stream.contracts.runs import Tally
+from stream.loyalty.account import Account
+from stream.loyalty.cases import conclude
+from stream.loyalty.reconcile import verdict
+
+
+def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
+    """The account with its verdict; profile, case and alert are said. `as_of`: when the provider was read."""
+    judgement = verdict(account, lambda: (line for _, line in book.lines()), book.rules, as_of)
+    conclusion = conclude(
+        account,
+        judgement,
+        book.rules,
+        run=run,
+        case_prefix=f"{book.org}:{book.customer}",
+        at=book.at,
+        version=book.turn.version,
+    )
+    book.keep(conclusion.account)
+    book.say_profile(conclusion.account)
+    book.say_conclusion(conclusion, run)
+    return conclusion.account
+
+
+def tally_of(account: Account) -> Tally:
+    """One account's part in the counts of a run."""
+    reached = account.verdict
+    compared = reached in (Verdict.MATCHED, Verdict.DISCREPANCY, Verdict.TIMING)
+    review = account.review
+    apart = abs(review.difference) if compared and review is not None and review.difference is not None else 0
+    return Tally(
+        customers=1,
+        with_provider=int(account.provider_points is not None),
+        matched=int(reached is Verdict.MATCHED),
+        discrepancy=int(reached is Verdict.DISCREPANCY),
+        timing=int(reached is Verdict.TIMING),
+        not_enrolled=int(reached is Verdict.NOT_ENROLLED),
+        ambiguous=int(reached is Verdict.AMBIGUOUS),
+        unknown=int(reached is Verdict.UNKNOWN),
+        compared=int(compared),
+        abs_difference_points=apart,
+    )

@@ -1,0 +1,85 @@
+"""State of contacts: one value per identity, one barrier per run, one digest per accounts partition."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Linked(msgspec.Struct, frozen=True, array_like=True):
+    """A customer that holds the identity."""
+
+    version: tuple[int, int]
+    linked_at: int
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it."""
+
+    contacts: tuple[str, ...]
+    points: int | None
+    tier: str | None
+    observed_at: int
+    run: str
+    attempt: int
+
+
+class Told(StrEnum):
+    """The kind of answer last given."""
+
+    MATCHED = "matched"
+    MISSED = "missed"
+    ABSENT = "absent"
+    AMBIGUOUS = "ambiguous"
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """An answer, to be repeated only when it differs: `holders` are the links it was given to."""
+
+    kind: Told
+    holders: tuple[tuple[str, tuple[int, int]], ...]
+    contact: str = ""
+    points: int | None = None
+    tier: str | None = None
+    shared_by: int = 0
+
+
+class IdentityState(msgspec.Struct, frozen=True, array_like=True):
+    """All that is known of one identity. `missed`: sweeps in a row that lacked it. `asked`: customer → run of a
+    look-up whose answer arrived before the link did."""
+
+    links: dict[str, Linked] = {}
+    row: Row | None = None
+    missed: int = 0
+    told: Answer | None = None
+    asked: dict[str, str] = {}
+
+
+class JoinBarrier(msgspec.Struct, frozen=True, array_like=True):
+    """What has arrived of a run. `links`: accounts partition → attempt of its LinksComplete. `decided`: joined."""
+
+    links: dict[int, int] = {}
+    swept: int = 0
+    sweep_started_at: int = 0
+    decided: bool = False
+
+
+def identity_key(org: str, identity: str) -> bytes:
+    """Key of an identity."""
+    return f"i|{org}:{identity}".encode()
+
+
+def identities_of(org: str) -> bytes:
+    """Prefix of all identities of an org."""
+    return f"i|{org}:".encode()
+
+
+def barrier_key(org: str, run: str) -> bytes:
+    """Key of a run's barrier."""
+    return f"b|{org}|{run}".encode()
+
+
+def digest_key(org: str, partition: int) -> bytes:
+    """Key of the digest of links from one accounts partition."""
+    return f"l|{org}|{partition}".encode()

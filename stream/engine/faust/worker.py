@@ -1,0 +1,164 @@
+"""A worker: one Faust app that runs the agents over units."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+import structlog
+from faust.types.tuples import TP
+
+from stream.contracts.topics import Topic
+from stream.engine.faust.consumer import AsIs, UnitTransport
+from stream.engine.faust.ownership import FencingTables, Ownership
+from stream.engine.faust.store import UnitTable
+from stream.engine.ports import Input
+from stream.engine.unit import Agent, Partition, Unit
+from stream.errors import Fenced, PartitionStopped
+
+log = structlog.get_logger(__name__)
+
+AgentLoop = Callable[[AsyncIterator[Unit]], Awaitable[None]]
+EXIT_FAILED = 1
+EXIT_FENCED = 8
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]  # Faust is not typed
+    """A Faust app that carries what this worker owns."""
+
+    ownership: Ownership
+
+
+class Stateful:
+    """An agent with its loop and its changelog."""
+
+    def __init__(self, agent: Agent, loop: AgentLoop, changelog: Topic) -> None:
+        self.agent = agent
+        self.loop = loop
+        self.changelog = changelog
+
+
+def build(
+    stateful: Sequence[Stateful], *, bootstrap: str, prefix: str, partitions: int, data_dir: Path, name: str
+) -> WorkerApp:
+    """A worker that is not started yet. `name` is its static group membership; `data_dir` is its alone."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    app = WorkerApp(
+        f"{prefix}worker",
+        broker=f"kafka://{bootstrap}",
+        store="rocksdb://",
+        datadir=str(data_dir),
+        TableManager=FencingTables,
+        Table=UnitTable,
+        topic_partitions=partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        stream_buffer_maxsize=16,
+        stream_wait_empty=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1 << 20,
+        consumer_max_poll_records=8000,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        broker_commit_interval=2.0,
+        consumer_group_instance_id=f"{prefix}{name}",
+        table_standby_replicas=0,
+        recovery_consistency_check=False,  # `FencingTables` checks, and mends
+    )
+    app.transport = UnitTransport(app.conf.broker_consumer, app)
+    app.ownership = Ownership(bootstrap, prefix, partitions)
+    for one in stateful:
+        _add(app, one, prefix, partitions)
+    return app
+
+
+def _add(app: WorkerApp, one: Stateful, prefix: str, partitions: int) -> None:
+    schema = AsIs(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    source = app.topic(prefix + one.agent.source.name, schema=schema, partitions=partitions)
+    table = app.Table(
+        one.agent.name,
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+        recovery_buffer_size=2,  # with 1 the changelog would keep flowing into the live table
+        changelog_topic=app.topic(
+            prefix + one.changelog.name, schema=schema, partitions=partitions, compacting=True, internal=True
+        ),
+    )
+    app.ownership.add(one.agent, table)
+
+    async def process(stream: Any) -> None:
+        await one.loop(_units(app.ownership, stream))
+
+    app.agent(source, name=one.agent.name)(_exit_on_failure(process))
+
+
+async def _units(ownership: Ownership, stream: Any) -> AsyncIterator[Unit]:
+    async for event in stream.events():
+        message = event.message
+        tp = TP(message.topic, message.partition)
+        partition = ownership.partition_of(tp)
+        if partition is None:
+            continue  # acknowledged as dropped: its next owner reads it again
+        topic = partition.place.source
+        records = [Input(topic, tp.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in message.value]
+        yield StoppableUnit(ownership, tp, partition, records)
+
+
+def _nothing() -> None:
+    """Faust acknowledges an event when the next one is asked for."""
+
+
+class StoppableUnit(Unit):
+    """A unit whose partition may refuse to go on, while the others do."""
+
+    def __init__(self, ownership: Ownership, tp: TP, partition: Partition, records: Sequence[Input]) -> None:
+        super().__init__(partition, records, _nothing)
+        self._ownership = ownership
+        self._tp = tp
+
+    async def commit(self, agent: Agent) -> None:
+        """As `Unit.commit`, but a partition that must stop is left alone."""
+        try:
+            await super().commit(agent)
+        except PartitionStopped as stopped:
+            self._ownership.stop(self._tp, str(stopped))
+
+
+def _exit_on_failure(process: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Faust would acknowledge the event and go on: the record would be lost. The process exits instead."""
+
+    async def guarded(stream: Any) -> None:
+        try:
+            await process(stream)
+        except asyncio.CancelledError:
+            raise
+        except Fenced as fenced:
+            log.error("fenced: another worker owns this partition", reason=str(fenced))
+            os._exit(EXIT_FENCED)
+        except Exception:
+            log.exception("a unit could not be committed: leaving, so that nothing is acknowledged")
+            os._exit(EXIT_FAILED)
+
+    return guarded
+
+
+async def run(app: WorkerApp, ready: Callable[[], None] | None = None) -> None:
+    """Run until cancelled. Calls `ready` once, when recovery is over and records flow."""
+    await app.start()
+    try:
+        while app.rebalancing or app.in_recovery or not app.ownership.positions():
+            await asyncio.sleep(0.05)
+        if ready is not None:
+            ready()
+        await asyncio.Event().wait()
+    finally:
+        await app.stop()
+        await app.ownership.close()

@@ -1,0 +1,300 @@
+"""The commit unit: all records of one partition in one fetch, applied and committed as one transaction.
+
+    1  decode each record; skip those at or below the position that state includes
+    2  apply each in memory; a record that fails by its own fault becomes a dead letter
+    3  in one transaction: outputs, then every changed key, then the position; commit
+    4  write the local store in one batch, with the changelog offset
+    5  acknowledge
+
+A crash before 3 ends leaves nothing: the next owner applies the same records again. A crash after it is
+made good from the changelog, which holds the position too. A partition-wide record is a unit of its own,
+worked off in several transactions over key ranges; the position moves with the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from stream.contracts.alerts import Alert, AlertKind, encode_alert
+from stream.contracts.envelope import Event, Vocabulary
+from stream.contracts.topics import ALERTS, Topic
+from stream.engine.faults import give_up, too_many
+from stream.engine.ports import Input, Log, Store
+from stream.engine.state import (
+    FAULTS,
+    POSITION,
+    TAKEN,
+    Cursor,
+    Faults,
+    Position,
+    State,
+    Taken,
+    cursor_key,
+    decoder,
+)
+from stream.engine.turn import Place, Turn
+from stream.errors import BadRecord, LoyaltyError, PartitionStopped
+
+CHUNK_KEYS = 4000
+"""Keys visited per transaction of a partition-wide record: bounds its size and how long the loop is held."""
+TAKEN_IDS = 256
+BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)
+"""Waits between tries of a unit: together below the rebalance timeout, after which the owner is replaced."""
+
+Decoded = tuple[Input, Event[Any] | BadRecord]
+
+
+class Wide(Protocol):
+    """A partition-wide event at work. `gathered` survives from one transaction to the next."""
+
+    prefixes: Sequence[bytes]
+    """One pass over all keys with each of these prefixes, in this order."""
+
+    def resume(self, gathered: bytes) -> None:
+        """Go on from what an earlier transaction (perhaps of another owner) has gathered."""
+
+    def gathered(self) -> bytes:
+        """What must be remembered for the next transaction."""
+
+    def visit(self, turn: Turn, number: int, key: bytes) -> None:
+        """Treat one key in pass `number`."""
+
+    def finish(self, turn: Turn) -> None:
+        """All passes are done."""
+
+
+class Agent(Protocol):
+    """What a stateful agent decides. Pure: no I/O, no clock, no randomness."""
+
+    name: str
+    source: Topic
+    vocabulary: Vocabulary
+
+    renewed: Sequence[bytes]
+    """Prefixes of the keys that are said again when an epoch begins."""
+
+    def renew(self, turn: Turn, key: bytes) -> None:
+        """Say again, with the new epoch's version, what is known of a key."""
+
+    def apply(self, event: Event[Any], turn: Turn) -> None:
+        """Apply an event about one key. Raises `BadRecord` for one that can never be applied."""
+
+    def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
+        """Begin a partition-wide event; None when nothing has to be walked (it was applied at once)."""
+
+
+class Unit:
+    """Records of one partition on their way into its state."""
+
+    def __init__(self, partition: Partition, records: Sequence[Input], acknowledge: Callable[[], None]) -> None:
+        self.partition = partition
+        self.records = records
+        self._acknowledge = acknowledge
+
+    async def commit(self, agent: Agent) -> None:
+        """Steps 1 to 5. Raises `Fenced`, `PartitionStopped`, or what the log raised when it gave up."""
+        await self.partition.commit(agent, self.records)
+        self._acknowledge()  # 5
+
+
+class Partition:
+    """One owned partition: its store, its log, and the position that both include."""
+
+    def __init__(self, place: Place, store: Store, log: Log) -> None:
+        self.store = store
+        self.log = log
+        self.position = position_of(store)
+        self.place = place._replace(epoch=self.position.epoch)
+        self.applied = 0
+        self.dead_letters = 0
+
+    async def commit(self, agent: Agent, records: Sequence[Input]) -> None:
+        """Apply and commit records, in units: a partition-wide record is one of its own."""
+        for unit in _units(self._decode(agent, records)):  # 1
+            record, event = unit[0]
+            if isinstance(event, Event) and event.id:
+                await self._commit_wide(agent, record, event)
+            else:
+                await self._commit_narrow(agent, unit)
+
+    async def begin_epoch(self, agent: Agent, offset: int) -> None:
+        """The input log lost its tail: count from its new end, in a higher epoch, and say everything again."""
+        self.place = self.place._replace(epoch=self.position.epoch + 1)
+        start = Position(self.place.epoch, offset)
+        turn = Turn(State(self.store), self.place)
+        turn.offset = offset
+        for prefix in agent.renewed:
+            for key, _ in self.store.scan(prefix):
+                agent.renew(turn, key)
+        turn.keep()
+        await self._transact(turn, start)
+
+    def _decode(self, agent: Agent, records: Sequence[Input]) -> Iterator[Decoded]:
+        included = self.position.offset
+        for record in records:
+            if record.offset > included:
+                yield record, _decoded(agent.vocabulary, record)
+
+    async def _commit_narrow(self, agent: Agent, unit: Sequence[Decoded]) -> None:
+        turn = Turn(State(self.store), self.place)
+        for record, event in unit:  # 2
+            if not self._apply(agent, turn, record, event):
+                await self._stop(turn, record, event)
+        await self._transact(turn, Position(self.place.epoch, unit[-1][0].offset))  # 3, 4
+        self.applied += len(unit)
+
+    def _apply(self, agent: Agent, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> bool:
+        """Apply one record, or give it up. False when it must stop the partition instead."""
+        turn.offset = record.offset
+        try:
+            if isinstance(event, BadRecord):
+                raise event
+            agent.apply(event, turn)
+        except Exception as error:
+            if isinstance(error, LoyaltyError) and not isinstance(error, BadRecord):
+                raise
+            turn.drop()
+            if too_many(turn.state.get(FAULTS, Faults) or Faults(), record.offset):
+                return False
+            at, org = _about(event)
+            give_up(turn, record, error, at, org)
+            self.dead_letters += 1
+        turn.keep()
+        return True
+
+    async def _commit_wide(self, agent: Agent, record: Input, event: Event[Any]) -> None:
+        turn = self._turn(record)
+        taken = turn.state.get(TAKEN, Taken) or Taken()
+        if event.id not in taken.ids:
+            turn = await self._apply_wide(agent, turn, record, event)
+            turn.state.put(TAKEN, Taken((*taken.ids, event.id)[-TAKEN_IDS:]))
+            turn.state.delete(cursor_key(event.id))
+            turn.keep()
+        await self._transact(turn, Position(self.place.epoch, record.offset))
+        self.applied += 1
+
+    async def _apply_wide(self, agent: Agent, turn: Turn, record: Input, event: Event[Any]) -> Turn:
+        """The turn with what is left to commit. An event that cannot be begun becomes a dead letter."""
+        try:
+            work = agent.wide(event, turn)
+        except BadRecord as error:
+            turn.drop()
+            give_up(turn, record, error, event.at, event.org)
+            self.dead_letters += 1
+            return turn
+        return turn if work is None else await self._walk(work, turn, record, event)
+
+    async def _walk(self, work: Wide, turn: Turn, record: Input, event: Event[Any]) -> Turn:
+        """Visit every key of every pass; all but the last transaction are committed here."""
+        cursor = turn.state.get(cursor_key(event.id), Cursor) or Cursor()
+        if cursor.gathered:
+            work.resume(cursor.gathered)
+        while cursor.number < len(work.prefixes):
+            prefix = work.prefixes[cursor.number]
+            found = list(islice(self.store.scan(prefix, cursor.after or None), CHUNK_KEYS))
+            for key, _ in found:
+                work.visit(turn, cursor.number, key)
+            if len(found) < CHUNK_KEYS:
+                cursor = Cursor(cursor.number + 1)
+                continue
+            cursor = Cursor(cursor.number, found[-1][0], work.gathered())
+            turn.state.put(cursor_key(event.id), cursor)
+            turn.keep()
+            await self._transact(turn, self.position)
+            turn = self._turn(record)
+        work.finish(turn)
+        return turn
+
+    def _turn(self, record: Input) -> Turn:
+        turn = Turn(State(self.store), self.place)
+        turn.offset = record.offset
+        return turn
+
+    async def _stop(self, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> None:
+        """Commit what came before, tell people once, and refuse to go on."""
+        faults = turn.state.get(FAULTS, Faults) or Faults()
+        at, org = _about(event)
+        reason = (
+            f"{self.place.agent} stopped partition {self.place.partition} of {self.place.source} at offset "
+            f"{record.offset}: more than {len(faults.offsets)} dead letters in a row of 1,000 records mean a bad "
+            "deploy or bad settings. Put that right and start again; nothing was skipped."
+        )
+        if faults.stopped_at != record.offset:
+            alert = Alert(kind=AlertKind.PARTITION_STOPPED, org=org, reason=reason)
+            value, headers = encode_alert(alert, alert_id=turn.output_id(ALERTS, org, "stopped"), at=at)
+            turn.emit(ALERTS, org.encode(), value, tuple(headers))
+            turn.state.put(FAULTS, Faults(faults.offsets, record.offset))
+            turn.keep()
+        await self._transact(turn, Position(self.place.epoch, record.offset - 1))
+        raise PartitionStopped(reason)
+
+    async def _transact(self, turn: Turn, position: Position) -> None:
+        if position != self.position:
+            turn.state.put(POSITION, position)
+            turn.keep()
+        outputs, changes = turn.outputs(), dict(turn.state.changes())
+        if POSITION in changes:
+            changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
+        offset = await _persist(lambda: self._write(outputs, changes))  # 3
+        self.store.write(changes, offset)  # 4
+        self.position = position
+
+    async def _write(self, outputs: Sequence[Any], changes: dict[bytes, bytes | None]) -> int:
+        transaction = await self.log.begin()
+        try:
+            await transaction.send(outputs)
+            await transaction.store(changes)
+        except BaseException:
+            await transaction.abort()
+            raise
+        # Not repeated when it fails: whether it was committed is known only to the changelog.
+        return await transaction.commit()
+
+
+async def _persist(write: Callable[[], Awaitable[int]]) -> int:
+    for wait in BACKOFF_SECONDS:
+        try:
+            return await write()
+        except Exception as error:
+            if not getattr(error, "retryable", False):
+                raise
+            await asyncio.sleep(wait)
+    return await write()
+
+
+def position_of(store: Store) -> Position:
+    """The position that a store includes; before the first record when it is empty."""
+    raw = store.get(POSITION)
+    return Position() if raw is None else decoder(Position).decode(raw)
+
+
+def _decoded(vocabulary: Vocabulary, record: Input) -> Event[Any] | BadRecord:
+    try:
+        if record.value is None:
+            return BadRecord("an empty record")
+        return vocabulary.decode(record.value)
+    except BadRecord as error:
+        return error
+
+
+def _units(decoded: Iterator[Decoded]) -> Iterator[list[Decoded]]:
+    """Runs of ordinary records; each partition-wide record alone."""
+    run: list[Decoded] = []
+    for item in decoded:
+        if isinstance(item[1], Event) and item[1].id:
+            if run:
+                yield run
+            yield [item]
+            run = []
+        else:
+            run.append(item)
+    if run:
+        yield run
+
+
+def _about(event: Event[Any] | BadRecord) -> tuple[int, str]:
+    """When and whose: as far as the record could be read."""
+    return (0, "") if isinstance(event, BadRecord) else (event.at, event.org)

@@ -1,0 +1,1 @@
+"""What it takes to run other people's servers as child processes: a Java runtime, jars, ports, locks."""
