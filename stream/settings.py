@@ -1,19 +1,63 @@
 """The configuration: what `loyalty.toml` and the environment may say, with defaults, and nothing else.
 
-`Configuration.load` (in `stream.configuration`) reads it. Secrets are references, `env:NAME` or `file:PATH`,
-and become `SecretStr` only when they are resolved.
+`stream.configuration.load` reads it. In a file secrets are references, `env:NAME` or `file:PATH`, resolved once
+while loading; what is validated without a `SecretSource` as context (a brand document, a test) holds them as they
+are. `loyalty.example.toml` explains every key.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from stream.contracts.settings import Basis, Compare, Mode, OrderStatus, RoundingMode, RoundingPer
 
+
+class SecretSource(Protocol):
+    """Turns a reference into the secret. Raises ValueError saying what a reference looks like, or what is missing."""
+
+    def resolve(self, reference: object) -> str:
+        """The secret that `reference` names."""
+
+
+def _resolved(value: object, info: ValidationInfo) -> object:
+    source: SecretSource | None = info.context
+    return value if source is None or isinstance(value, SecretStr) else source.resolve(value)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as America/New_York") from None
+    return name
+
+
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, str | int) else value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolved)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Listed = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+"""A list of texts; one text alone is a list of one (the brief's `locationId`)."""
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -21,7 +65,9 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, because a mistyped key must not be ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class KafkaSettings(Section):
@@ -32,6 +78,11 @@ class KafkaSettings(Section):
     partitions: PositiveInt = 8
     replication: PositiveInt | None = None
     """None: 1 with the embedded broker, 3 otherwise (with min.insync.replicas 2)."""
+
+    @property
+    def replicas(self) -> int:
+        """The replication factor to create topics with."""
+        return self.replication or (3 if self.bootstrap else 1)
 
 
 class FirestoreSettings(Section):
@@ -48,6 +99,14 @@ class WebSettings(Section):
     port: int = Field(8080, ge=0, le=65535)
 
 
+class OpsSettings(Section):
+    """Where a role answers `/healthz`, `/readyz` and `/metrics`. The web role answers them beside its own pages."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+    """0: any free port."""
+
+
 class EquitySettings(Section):
     """Where social equity comes from: a customer field whose value is one of `values`, and a list of ids."""
 
@@ -57,15 +116,20 @@ class EquitySettings(Section):
 
 
 class AlleavesSettings(Section):
-    """One org's access to the point of sale."""
+    """One org's access to the point of sale. Takes the brief's `posConfig` spelling (`storeId`, `locationId`) too."""
 
-    base_url: HttpUrl = HttpUrl("https://app.alleaves.com/api")
+    provider: Literal["alleaves"] = "alleaves"
+    environment: str = "production"
+    """As in the brief's `posConfig`. Anything else needs its own `base_url`: nothing else is known of it."""
+    base_url: HttpUrl = Field(
+        HttpUrl("https://app.alleaves.com/api"), validation_alias=AliasChoices("base_url", "baseUrl")
+    )
     username: str
-    password: SecretStr
-    pin: SecretStr | None = None
+    password: Secret
+    pin: Secret | None = None
     auth: Literal["json", "basic"] = "json"
-    store_id: str | None = None
-    location_ids: tuple[str, ...] = ()
+    store_id: str | None = Field(None, validation_alias=AliasChoices("store_id", "storeId"))
+    location_ids: Listed = Field((), validation_alias=AliasChoices("location_ids", "locationIds", "locationId"))
     """Only orders of these locations; empty: all."""
     page_size: int = Field(100, ge=1, le=1000)
     poll_seconds: PositiveFloat = 5
@@ -74,23 +138,38 @@ class AlleavesSettings(Section):
     requests_at_once: PositiveInt = 10
     requests_per_second: PositiveFloat = 10
     timeout_seconds: PositiveFloat = 30
-    phone_region: str = "US"
+    phone_region: str = Field("US", pattern=r"^[A-Z]{2}$")
     refunded_fields: tuple[str, ...] = ("refunded_amount", "refund_amount", "amount_refunded", "total_refunded")
     walk_in_names: tuple[str, ...] = ("Guest",)
+
+    @model_validator(mode="after")
+    def _environment_is_reachable(self) -> Self:
+        if self.environment != "production" and "base_url" not in self.model_fields_set:
+            raise ValueError(
+                f"environment is {self.environment!r}: give its base_url as well, "
+                "because only production's address is known"
+            )
+        return self
 
 
 class AlpineIQSettings(Section):
     """One org's access to the loyalty provider."""
 
-    base_url: HttpUrl = HttpUrl("https://lab.alpineiq.com/api")
+    base_url: HttpUrl = Field(
+        HttpUrl("https://lab.alpineiq.com/api"), validation_alias=AliasChoices("base_url", "baseUrl")
+    )
     uid: str
-    api_key: SecretStr
+    api_key: Secret = Field(validation_alias=AliasChoices("api_key", "apiKey"))
     page_size: int = Field(2000, ge=100, le=2000)
     per_second: PositiveInt = 5
     per_minute: PositiveInt = 120
     per_hour: PositiveInt = 2000
     requests_at_once: PositiveInt = 4
     timeout_seconds: PositiveFloat = 30
+
+
+def _repeated(values: Iterable[str | int]) -> list[str | int]:
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 class TierSettings(Section):
@@ -104,7 +183,9 @@ class TierSettings(Section):
 class RulesSettings(Section):
     """`[org.settings]`: seeds version 1 of the org's numbered settings. Brief names are accepted as aliases."""
 
-    points_per_dollar: Decimal = Field(Decimal(1), ge=0, validation_alias=AliasChoices("points_per_dollar", "pointsPerDollar"))
+    points_per_dollar: Decimal = Field(
+        Decimal(1), ge=0, validation_alias=AliasChoices("points_per_dollar", "pointsPerDollar")
+    )
     equity_multiplier: Decimal = Field(
         Decimal("1.2"), ge=0, validation_alias=AliasChoices("equity_multiplier", "equityMultiplier")
     )
@@ -126,6 +207,16 @@ class RulesSettings(Section):
     settle_seconds: int = Field(86_400, ge=0)
     compare: Compare = Compare.RAW
     statuses: dict[str, OrderStatus] | None = None
+    """Added to the cautious ones: what a status of the point of sale means. Unknown ones are pending."""
+
+    @model_validator(mode="after")
+    def _tiers_are_distinct(self) -> Self:
+        if not self.tiers:
+            raise ValueError("tiers must not be empty")
+        for what, values in (("id", [t.id for t in self.tiers]), ("threshold", [t.threshold for t in self.tiers])):
+            if repeated := _repeated(values):
+                raise ValueError(f"two tiers have the same {what}: {repeated[0]}")
+        return self
 
 
 class OrgConfiguration(Section):
@@ -134,11 +225,13 @@ class OrgConfiguration(Section):
     id: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
     name: str | None = None
     mode: Mode = Mode.OBSERVE
-    time_zone: str = "America/New_York"
+    time_zone: TimeZone = "America/New_York"
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
-    brand_document: str | None = None
+    brand_document: str | None = Field(None, pattern=r"^[^/]+/[^/]+(/[^/]+/[^/]+)*$")
     """Firestore path of the brand document to read `posConfig` from, e.g. `brands/brand_example`."""
-    alleaves: AlleavesSettings | None = None
+    alleaves: AlleavesSettings | None = Field(
+        None, validation_alias=AliasChoices("alleaves", "posConfig", "pos_config")
+    )
     alpine_iq: AlpineIQSettings | None = None
     settings: RulesSettings = RulesSettings()
     equity: EquitySettings = EquitySettings()
@@ -151,6 +244,13 @@ class Configuration(Section):
     kafka: KafkaSettings = KafkaSettings()
     firestore: FirestoreSettings = FirestoreSettings()
     web: WebSettings = WebSettings()
+    ops: OpsSettings = OpsSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
-    orgs: tuple[OrgConfiguration, ...] = Field((), validation_alias=AliasChoices("orgs", "org"))
+    orgs: tuple[OrgConfiguration, ...] = Field((), validation_alias=AliasChoices("org", "orgs"))
+
+    @model_validator(mode="after")
+    def _orgs_are_distinct(self) -> Self:
+        if repeated := _repeated(org.id for org in self.orgs):
+            raise ValueError(f"two orgs have the id {repeated[0]!r}")
+        return self

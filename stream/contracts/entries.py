@@ -20,7 +20,7 @@ class Cause(StrEnum):
     SETTINGS_CHANGED = "settings_changed"
 
 
-class PointsEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class PointsEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One step in how the points came about.
 
     `id` is deterministic. `why_not` says why an order counts nothing (`cancelled`, `unpaid`, `pending`,

@@ -70,5 +70,6 @@ def _envelope(body: type[msgspec.Struct]) -> type[Event[Any]]:
         tag_field="type",
         kw_only=True,
         omit_defaults=True,
+        gc=False,  # a tree: nothing for the cycle collector to look for
     )
     return envelope  # type: ignore[no-any-return]  # a struct made at run time has no static type

@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     MISSING_INTERNAL = "missing_internal"
 
 
-class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One customer. `points` is the provider's balance where known, else `points_from_orders`.
 
     `discrepancy`: provider − ours in points, where both are known. `version`: (epoch, offset in `facts`);

@@ -112,19 +112,19 @@ class State:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[bytes, Any] = {}
-        self._changed: dict[bytes, Any] = {}
+        self._values: dict[bytes, Any] = {}
+        self._changed: set[bytes] = set()
         self._staged: dict[bytes, Any] = {}
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """The value of `key`, or None."""
-        for layer in (self._staged, self._changed, self._read):
-            value = layer.get(key, _MISSING)
-            if value is not _MISSING:
-                return value  # type: ignore[no-any-return]  # a key always holds one kind
-        raw = self._store.get(key)
-        value = self._read[key] = None if raw is None else decoder(kind).decode(raw)
-        return value
+        value = self._staged.get(key, _MISSING)
+        if value is _MISSING:
+            value = self._values.get(key, _MISSING)
+            if value is _MISSING:
+                raw = self._store.get(key)
+                value = self._values[key] = None if raw is None else decoder(kind).decode(raw)
+        return value  # type: ignore[no-any-return]  # a key always holds one kind
 
     def put(self, key: bytes, value: msgspec.Struct) -> None:
         """Set `key` for the record at hand."""
@@ -136,7 +136,7 @@ class State:
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
-        overlay = self._changed | self._staged
+        overlay = {key: self._values[key] for key in self._changed} | self._staged
         mine = sorted(k for k in overlay if k.startswith(prefix) and (after is None or k > after))
         stored = self._store.scan(prefix, after)
         if not mine:
@@ -151,6 +151,7 @@ class State:
     def keep(self) -> None:
         """What the record wrote is now part of the unit."""
         if self._staged:
+            self._values.update(self._staged)
             self._changed.update(self._staged)
             self._staged = {}
 
@@ -160,4 +161,5 @@ class State:
 
     def changes(self) -> Mapping[bytes, bytes | None]:
         """Every changed key with its encoded value; None where it was deleted."""
-        return {key: None if value is None else _encode(value) for key, value in self._changed.items()}
+        values = self._values
+        return {key: None if values[key] is None else _encode(values[key]) for key in self._changed}

@@ -52,6 +52,8 @@ class Problem:
         return self.kind in (ProblemKind.MISSING, ProblemKind.CONFIG)
 
     def __str__(self) -> str:
+        if self.kind is ProblemKind.MISSING:
+            return f"{self.topic}: is missing"
         what = self.key or self.kind.value
         return f"{self.topic}: {what} should be {self.expected}, is {self.found}"
 

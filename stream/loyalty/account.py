@@ -112,7 +112,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     run: str = ""
 
 
-class Account(msgspec.Struct, frozen=True, array_like=True):
+class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """State of one customer. Build a new one with `open_account`.
 
     `settings_version`: the settings that the sums were computed with. `equity`: the multiplier applies, by attribute

@@ -75,6 +75,7 @@ class EmbeddedKafka:
         """
         if self.pid is not None:
             return
+        self._lock.release()  # still ours when the last broker ended by itself
         class_path = await asyncio.to_thread(kafka_class_path)
         await self._lock.acquire()
         try:

@@ -101,6 +101,16 @@ async def test_a_paused_broker_does_not_answer_and_a_resumed_one_does(broker: Em
     assert await answers_metadata(broker.bootstrap)
 
 
+async def test_a_broker_that_ended_by_itself_can_be_started_again(broker: EmbeddedKafka) -> None:
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGTERM)
+    await eventually(lambda: broker.pid is None)
+
+    await broker.start()
+
+    assert await answers_metadata(broker.bootstrap)
+
+
 async def test_the_broker_does_not_hear_the_terminals_ctrl_c(broker: EmbeddedKafka) -> None:
     assert broker.pid is not None
     assert os.getpgid(broker.pid) != os.getpgid(0)

@@ -39,16 +39,24 @@ class RuleBook:
 
     def __init__(self) -> None:
         self._compiled: dict[str, tuple[InForce, Rules]] = {}
+        self._turn: Turn | None = None
+        self._in_turn: dict[str, Rules] = {}
 
     def of(self, turn: Turn, org: str) -> Rules:
         """The rules in force. Raises `BadRecord` for an org without settings."""
+        if turn is not self._turn:  # settings change in a unit of their own, so a turn has one version
+            self._turn, self._in_turn = turn, {}
+        rules = self._in_turn.get(org)
+        if rules is None:
+            rules = self._in_turn[org] = self._of_state(turn, org)
+        return rules
+
+    def _of_state(self, turn: Turn, org: str) -> Rules:
         in_force = turn.state.get(keys.settings_key(org), InForce)
         if in_force is None:
             raise BadRecord(f"org {org!r} has no settings: nothing can be counted for it")
         known = self._compiled.get(org)
-        if known is None or known[0] is not in_force:
-            if known is not None and known[0] == in_force:
-                return known[1]
+        if known is None or known[0] != in_force:
             known = self._compiled[org] = (in_force, compile_rules(in_force.settings, in_force.version))
         return known[1]
 
@@ -118,7 +126,7 @@ class Book:
     ) -> None:
         """One step in how the points came about."""
         epoch, version = self.turn.version
-        kind = f"{cause}-{order}" if order else cause.value
+        kind = f"{cause.value}-{order}" if order else cause.value
         entry = PointsEntry(
             id=self.turn.output_id(topics.ENTRIES, self.customer, kind),
             cause=cause,

@@ -39,18 +39,13 @@ class FolderLock:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        deadline = time.monotonic() + ORPHAN_SECONDS
-        while not _locked(descriptor):
-            owner = _owner(descriptor)
-            if (owner is not None and _alive(owner)) or time.monotonic() >= deadline:
-                os.close(descriptor)
-                raise ConfigurationError(
-                    f"{self.path.parent} is in use by the process {owner or '(unknown)'}: "
-                    f"end that process, or set another data_dir"
-                )
-            await asyncio.sleep(POLL_SECONDS)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            await self._wait_for(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -58,6 +53,17 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    async def _wait_for(self, descriptor: int) -> None:
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while not _locked(descriptor):
+            owner = _owner(descriptor)
+            if (owner is not None and _alive(owner)) or time.monotonic() >= deadline:
+                raise ConfigurationError(
+                    f"{self.path.parent} is in use by the process {owner or '(unknown)'}: "
+                    f"end that process, or set another data_dir"
+                )
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _locked(descriptor: int) -> bool:

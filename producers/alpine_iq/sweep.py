@@ -1,0 +1,208 @@
+"""The bulk sweep: every member of the provider, some thousands a call, between SweepStarted and SweepCompleted."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from producers.alpine_iq import translate
+from producers.alpine_iq.availability import Availability
+from producers.alpine_iq.client import AlpineIQClient, MembersPage
+from producers.identity import Identities
+from producers.redaction import redacted
+from stream.contracts import topics
+from stream.contracts.identities import IDENTITIES, SweepCompleted, SweepStarted
+from stream.contracts.names import Millis, OrgId
+from stream.contracts.runs import BalanceSweepEnded
+from stream.engine.ports import Output, Publisher
+from stream.errors import LoyaltyError, Unreadable, VendorError
+
+log = structlog.get_logger(__name__)
+
+PASSES = 2
+"""Rows shift between pages when members come and go: a pass during which they did may have missed some."""
+
+
+class BalanceSweep:
+    """Sweeps of one org. What cannot be read becomes a dead letter; the rest of its page goes on."""
+
+    def __init__(
+        self,
+        org: OrgId,
+        client: AlpineIQClient,
+        identities: Identities,
+        publisher: Publisher,
+        availability: Availability,
+        *,
+        page_size: int = 2000,
+    ) -> None:
+        self._org = org
+        self._client = client
+        self._identities = identities
+        self._publisher = publisher
+        self._availability = availability
+        self._page_size = page_size
+
+    async def sweep(self, run: str, attempt: int) -> BalanceSweepEnded:
+        """Read all members and publish their balances.
+
+        SweepCompleted is published, everywhere, only when every page was read and their number fits; otherwise the
+        result says why not. Raises `Unreachable` when Kafka does not take the records.
+        """
+        calls_before = self._client.http.budget.calls
+        sweep = _Sweep(translate.Request(self._org, run, attempt))
+        reason = None
+        try:
+            reason = await self._read_all(sweep)
+        except VendorError as error:
+            reason = redacted(str(error))
+            await self._availability.failed(error)
+        else:
+            await self._availability.answered()
+        if reason is None:
+            await self._complete(sweep)
+        calls = self._client.http.budget.calls - calls_before
+        log.info(
+            "balance sweep ended",
+            org=self._org,
+            run=run,
+            attempt=attempt,
+            complete=reason is None,
+            members=sweep.members,
+            calls=calls,
+            reason=reason,
+        )
+        return BalanceSweepEnded(run, attempt, complete=reason is None, rows=sweep.members, calls=calls, reason=reason)
+
+    async def _read_all(self, sweep: _Sweep) -> str | None:
+        """None when every member was read, else why not."""
+        for _ in range(PASSES):
+            sweep.begin_pass()
+            first = await self._page(sweep, 0)
+            if sweep.total is None and not first.rows:
+                return "the provider listed no members and did not say that there are none"
+            await self._rest(sweep, stride=len(first.rows))
+            if sweep.settled:
+                return None
+        if sweep.rows >= (sweep.total or 0):
+            return None  # the provider always lists some members twice
+        return f"the provider says that it has {sweep.total} members, but listed {sweep.rows}"
+
+    async def _rest(self, sweep: _Sweep, stride: int) -> None:
+        """The pages after the first: all at once where their number is known, else until a page is short."""
+        if stride == 0:
+            return
+        if sweep.total is not None:
+            await self._together(sweep, range(stride, sweep.total, stride))
+        while sweep.more_expected(stride):
+            if not (await self._page(sweep, sweep.rows)).rows:
+                return
+
+    async def _together(self, sweep: _Sweep, starts: range) -> None:
+        failure: LoyaltyError | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for start in starts:
+                    tasks.create_task(self._page(sweep, start))
+        except* LoyaltyError as group:
+            failure = _first(group)
+        if failure is not None:
+            raise failure
+
+    async def _page(self, sweep: _Sweep, start: int) -> MembersPage:
+        page = await self._client.members(start, self._page_size)
+        if sweep.started_at is None:
+            sweep.started_at = page.observed_at
+            await self._everywhere(SweepStarted(sweep.request.run, sweep.request.attempt, page.observed_at), sweep)
+        # What is known of the vendor's clock may improve meanwhile; no page was asked for before the sweep began.
+        page = page._replace(observed_at=max(page.observed_at, sweep.started_at))
+        await self._publisher.publish(self._translated(sweep, page))
+        sweep.take(start, page)
+        return page
+
+    def _translated(self, sweep: _Sweep, page: MembersPage) -> list[Output]:
+        outputs = []
+        for raw in page.rows:
+            try:
+                balance = translate.member_balance(raw, self._identities)
+            except Unreadable as error:
+                if sweep.first_sight(raw):
+                    outputs.append(translate.dead_letter(raw, str(error), page.observed_at, self._org))
+                continue
+            if not sweep.first_sight((balance.contact, balance.points)):
+                continue
+            outputs += translate.observations(balance, page.observed_at, sweep.request)
+            if balance.problem is not None:
+                outputs.append(translate.dead_letter(raw, balance.problem, page.observed_at, self._org))
+        return outputs
+
+    async def _complete(self, sweep: _Sweep) -> None:
+        assert sweep.started_at is not None, "a sweep that is complete has read a page"
+        run, attempt = sweep.request.run, sweep.request.attempt
+        await self._everywhere(SweepCompleted(run, attempt, sweep.started_at, sweep.members), sweep)
+
+    async def _everywhere(self, body: msgspec.Struct, sweep: _Sweep) -> None:
+        assert sweep.started_at is not None
+        event_id = f"{type(body).__name__}:{sweep.request.run}:{sweep.request.attempt}"
+        value = IDENTITIES.encode(body, org=self._org, at=sweep.started_at, source=translate.SOURCE, event_id=event_id)
+        await self._publisher.publish_everywhere(Output(topics.IDENTITIES.name, self._org.encode(), value))
+
+
+@dataclass
+class _Sweep:
+    """How far a sweep has got. `rows` counts this pass, repeats included; `members` each member once."""
+
+    request: translate.Request
+    started_at: Millis | None = None
+    total: int | None = None
+    rows: int = 0
+    _last_start: int = -1
+    _last_rows: int = 0
+    _totals: set[int | None] = field(default_factory=set)
+    _seen: set[bytes | tuple[str, int | None]] = field(default_factory=set)
+    _members: set[bytes | str] = field(default_factory=set)
+
+    @property
+    def members(self) -> int:
+        return len(self._members)
+
+    @property
+    def settled(self) -> bool:
+        """Whether as many members were read as the provider says it has, and said throughout the pass."""
+        return self.total is None or (len(self._totals) == 1 and self.members >= self.total)
+
+    def begin_pass(self) -> None:
+        self.rows, self._last_start, self._last_rows = 0, -1, 0
+        self._totals.clear()
+
+    def first_sight(self, row: bytes | tuple[str, int | None]) -> bool:
+        """Whether this member with this balance, or this row that is nobody's, is new in the sweep."""
+        self._members.add(row if isinstance(row, bytes) else row[0])
+        if row in self._seen:
+            return False
+        self._seen.add(row)
+        return True
+
+    def take(self, start: int, page: MembersPage) -> None:
+        self.rows += len(page.rows)
+        self._totals.add(page.total)
+        if start > self._last_start:  # the last page knows best how many there are
+            self._last_start, self._last_rows = start, len(page.rows)
+            self.total = page.total
+
+    def more_expected(self, stride: int) -> bool:
+        """Whether the last page read leaves something to be read."""
+        if self.total is not None:
+            return self.rows < self.total
+        return self._last_rows >= stride
+
+
+def _first(group: BaseExceptionGroup[LoyaltyError]) -> LoyaltyError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, LoyaltyError)
+    return error

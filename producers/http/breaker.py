@@ -1,0 +1,59 @@
+"""Leaves a vendor alone that is down."""
+
+from __future__ import annotations
+
+from producers.http.clock import Clock
+from producers.http.failures import Open
+
+
+class Breaker:
+    """Closed → open after `failures` in a row → after `open_seconds` half-open: one trial decides.
+
+    The default lets one bad moment pass that hits ten requests in flight at once.
+    """
+
+    def __init__(self, *, failures: int = 12, open_seconds: float = 30, clock: Clock | None = None) -> None:
+        self._failures = failures
+        self._open_seconds = open_seconds
+        self._clock = clock or Clock()
+        self._failed_in_a_row = 0
+        self._opened_at: float | None = None
+        self._trial = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are turned away (also while a trial is under way)."""
+        return self._opened_at is not None
+
+    def check(self, vendor: str) -> None:
+        """Raise `Open`, with the seconds to wait, when a call would be turned away now."""
+        if self._opened_at is None:
+            return
+        remaining = self._opened_at + self._open_seconds - self._clock.monotonic()
+        if remaining > 0 or self._trial:
+            raise Open(
+                f"{vendor} failed {self._failed_in_a_row} times in a row and is left alone for a while",
+                retry_after=max(remaining, 1.0),
+            )
+
+    def admit(self, vendor: str) -> None:
+        """Let a call pass, as the trial when the breaker is half-open, or raise `Open`."""
+        self.check(vendor)
+        self._trial = self._opened_at is not None
+
+    def succeeded(self) -> None:
+        """The vendor answered (also when it refused)."""
+        self._failed_in_a_row = 0
+        self._opened_at = None
+        self._trial = False
+
+    def failed(self) -> None:
+        """The vendor did not answer, or not with something usable."""
+        self._failed_in_a_row += 1
+        if self._trial or (self._opened_at is None and self._failed_in_a_row >= self._failures):
+            self._opened_at = self._clock.monotonic()
+        self._trial = False
+
+    def abandoned(self) -> None:
+        """The call was cancelled: it says nothing about the vendor, but a trial is free again."""
+        self._trial = False

@@ -1,0 +1,56 @@
+"""All commands, under one name."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from stream.cli.commands import demo, reading, reconciling, roles, topics
+
+app = typer.Typer(
+    name="loyalty",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Keeps a dispensary's loyalty points right.",
+    epilog="Exit codes: 0 done, 1 failed, 2 configuration or usage, 4 something unreachable, 130 Ctrl-C.",
+)
+sink = typer.Typer(no_args_is_help=True, help="Carry decisions out elsewhere.")
+
+
+def main() -> None:
+    """The program `loyalty`."""
+    app()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("loyalty-stream"))
+        raise typer.Exit
+
+
+@app.callback()
+def loyalty(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Keeps a dispensary's loyalty points right."""
+
+
+app.command(epilog="Example: loyalty demo --once --json --seed 7")(demo.demo)
+app.command(epilog="Example: loyalty up --config loyalty.toml")(roles.up)
+app.command(epilog="Example: loyalty poll --config loyalty.toml")(roles.poll)
+app.command(epilog="Example: loyalty worker --name 2 --config loyalty.toml")(roles.worker)
+sink.command("firestore", epilog="Example: loyalty sink firestore --config loyalty.toml")(roles.sink_firestore)
+app.add_typer(sink, name="sink")
+app.command(epilog="Example: loyalty web --config loyalty.toml")(roles.web)
+app.command(epilog="Example: loyalty sync --org brand_example --customer 3528 --wait")(reconciling.sync)
+app.command(epilog="Example: loyalty status --json")(reading.status)
+app.command(epilog="Example: loyalty backfill --org brand_example")(reconciling.backfill)
+app.add_typer(topics.app, name="topics")
+app.add_typer(reading.dead_letters, name="dead-letters")
+app.add_typer(reading.customer, name="customer")
+app.add_typer(reading.profiles, name="profiles")

@@ -1,0 +1,113 @@
+"""Commands that only read: what is known, from the views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from stream.cli.entry_points import EntryPoints
+from stream.cli.exits import Failed
+from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
+from stream.cli.output import line_of_json, show
+from stream.settings import Configuration
+
+dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be understood, with the reason.")
+customer = typer.Typer(no_args_is_help=True, help="What is known of a customer.")
+profiles = typer.Typer(no_args_is_help=True, help="Every customer's profile.")
+
+
+def status(
+    context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Show how every org stands: customers, agreement, last run, vendors."""
+    answer = invocation(context, config, debug).configured(lambda points, settings: points.status(settings))
+    show(answer, as_json=as_json)
+
+
+@dead_letters.command("list", epilog="Example: loyalty dead-letters list --org brand_example --limit 20")
+def list_dead_letters(
+    context: typer.Context,
+    org: Annotated[str | None, typer.Option("--org", metavar="ID", help="Only of this org (default: all).")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the newest dead letters, redacted."""
+    answer = invocation(context, config, debug).configured(
+        lambda points, settings: points.dead_letters(settings, org=org, limit=limit)
+    )
+    show(answer, as_json=as_json)
+
+
+@dead_letters.command("show", epilog="Example: loyalty dead-letters show 3:120")
+def show_dead_letter(
+    context: typer.Context,
+    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Where it is in its topic.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show one dead letter, redacted: where it is from, who gave it up, and why."""
+    partition, offset = _place(place)
+
+    async def found(points: EntryPoints, settings: Configuration) -> object:
+        letter = await points.dead_letter(settings, partition=partition, offset=offset)
+        if letter is None:
+            raise Failed(f"there is no dead letter at {place}. loyalty dead-letters list shows those there are.")
+        return letter
+
+    show(invocation(context, config, debug).configured(found), as_json=as_json)
+
+
+@customer.command("show", epilog="Example: loyalty customer show 3528 --org brand_example")
+def show_customer(
+    context: typer.Context,
+    customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The point of sale's customer id.")],
+    org: OrgOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show a customer's points, verdict and how they came about."""
+
+    async def found(points: EntryPoints, settings: Configuration) -> object:
+        known = await points.customer(settings, org=chosen(settings, org), customer=customer_id)
+        if known is None:
+            raise Failed(f"no customer {customer_id} is known in org {chosen(settings, org)}.")
+        return known
+
+    show(invocation(context, config, debug).configured(found), as_json=as_json)
+
+
+@profiles.command("export", epilog="Example: loyalty profiles export --org brand_example --jsonl > profiles.jsonl")
+def export_profiles(
+    context: typer.Context,
+    org: OrgOption = None,
+    _: Annotated[bool, typer.Option("--jsonl", help="One JSON document a line (the default).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead.")] = False,
+    config: ConfigOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write every customer document of an org to stdout, as Firestore would hold it."""
+
+    async def export(points: EntryPoints, settings: Configuration) -> list[Mapping[str, object]]:
+        documents = points.profiles(settings, org=chosen(settings, org))
+        if as_json:
+            return [document async for document in documents]
+        async for document in documents:
+            print(line_of_json(document))  # noqa: T201
+        return []
+
+    collected = invocation(context, config, debug).configured(export)
+    if as_json:
+        show(collected, as_json=True)
+
+
+def _place(text: str) -> tuple[int, int]:
+    partition, _, offset = text.partition(":")
+    if not (partition.isdecimal() and offset.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not PARTITION:OFFSET, such as 3:120")
+    return int(partition), int(offset)

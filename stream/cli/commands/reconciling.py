@@ -1,0 +1,48 @@
+"""Commands that make something happen once: a run, a backfill."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
+from stream.cli.output import show
+from stream.cli.progress import shown_progress
+
+
+def sync(
+    context: typer.Context,
+    org: OrgOption = None,
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="ID", help="Only this customer (default: the whole org).")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the run to end and print its result.")] = False,
+    key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", metavar="KEY", help="The same key again does not start another run."),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare points with the provider now, for an org or one customer. Exit code 1 when the run failed."""
+    answer = invocation(context, config, debug).configured(
+        lambda points, settings: points.sync(settings, org=chosen(settings, org), customer=customer, wait=wait, key=key)
+    )
+    show(answer, as_json=as_json)
+
+
+def backfill(
+    context: typer.Context,
+    org: OrgOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read an org's whole history (history_days) once. It goes on where it was interrupted."""
+    with shown_progress() as progress:
+        answer = invocation(context, config, debug).configured(
+            lambda points, settings: points.backfill(settings, org=chosen(settings, org), progress=progress)
+        )
+    show(answer, as_json=as_json)

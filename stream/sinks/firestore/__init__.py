@@ -1,0 +1,1 @@
+"""The export for the brand's other systems: profiles, runs and alerts as Firestore documents."""

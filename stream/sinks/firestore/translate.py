@@ -1,0 +1,181 @@
+"""Records of the log as writes to documents. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from stream.contracts import topics
+from stream.contracts.alerts import decode_alert
+from stream.contracts.entries import ENTRIES, PointsEntry
+from stream.contracts.names import customer_id, org_id
+from stream.contracts.profiles import PROFILES, Profile
+from stream.contracts.runs import RUNS, Phase, PhaseEntered, RunCompleted, RunFailed, RunStarted, Tally
+from stream.engine.ports import Input
+from stream.errors import BadRecord
+from stream.sinks.document import COLLECTION, FIELDS, document_id, document_of, iso_millis, utc
+from stream.sinks.firestore.encode import FieldValue
+from stream.sinks.firestore.write import DocumentWrite, content_of
+
+RUNS_COLLECTION = "loyaltyRuns"
+ALERTS_COLLECTION = "loyaltyAlerts"
+ENTRIES_COLLECTION = "entries"
+MAX_ID_BYTES = 1500
+
+STARTED, PROGRESS, ENDED = 1, 2, 3
+"""Within one millisecond a run's events are ordered by what they say."""
+
+Fields = dict[str, FieldValue]
+Unchecked = dict[str, FieldValue | None]
+
+
+def write_of(record: Input) -> DocumentWrite | None:
+    """The write that a record asks for; None for one that is not exported. Raises BadRecord.
+
+    Not exported: tombstones, profiles with `export` false, and what only the runs agent needs.
+    """
+    if record.value is None:
+        return None
+    try:
+        return _WRITE[record.topic](record, record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise BadRecord(f"not a record of topic {record.topic}: {type(error).__name__}") from error
+
+
+def _profile(record: Input, value: bytes) -> DocumentWrite | None:
+    event = PROFILES.decode(value)
+    profile: Profile = event.data
+    if not profile.export:
+        return None
+    org, customer = org_id(event.org), customer_id(event.customer)
+    document = document_of(org, customer, profile)
+    return DocumentWrite(
+        path=f"{COLLECTION}/{document_id(org, customer)}",
+        fields=document,
+        owned=FIELDS,
+        version=(profile.epoch, profile.version),
+        content=content_of(document, FIELDS),
+        origin=record,
+    )
+
+
+def _entry(record: Input, value: bytes) -> DocumentWrite:
+    event = ENTRIES.decode(value)
+    entry: PointsEntry = event.data
+    customer = document_id(org_id(event.org), customer_id(event.customer))
+    fields: Unchecked = {
+        "entryId": entry.id,
+        "at": utc(event.at),
+        "cause": entry.cause.value,
+        "orderId": entry.order,
+        "amountMinor": entry.amount_minor,
+        "whyNot": entry.why_not,
+        "deltaMinor": entry.delta_minor,
+        "deltaPoints": entry.delta_points,
+        "pointsAfter": entry.points_after,
+        "tier": entry.tier,
+        "settingsVersion": entry.settings_version,
+        "epoch": entry.epoch,
+        "version": entry.version,
+    }
+    return _once(f"{COLLECTION}/{customer}/{ENTRIES_COLLECTION}/{_id(entry.id)}", fields, record)
+
+
+def _alert(record: Input, value: bytes) -> DocumentWrite:
+    alert = decode_alert(value)
+    headers = {name: text.decode() for name, text in record.headers}
+    fields: Unchecked = {
+        "alertId": headers["ce_id"],
+        "orgId": org_id(alert.org),
+        "customerId": alert.customer,
+        "kind": alert.kind.value,
+        "at": utc(iso_millis(headers["ce_time"])),
+        "caseId": alert.case,
+        "sequence": alert.sequence,
+        "points": alert.ours,
+        "pointsFromAlpine": alert.provider,
+        "loyaltyDiscrepancy": alert.difference,
+        "tier": alert.tier_ours,
+        "tierFromAlpine": alert.tier_provider,
+        "reason": alert.reason,
+        "runId": alert.run,
+    }
+    return _once(f"{ALERTS_COLLECTION}/{_id(headers['ce_id'])}", fields, record)
+
+
+def _run(record: Input, value: bytes) -> DocumentWrite | None:
+    event = RUNS.decode(value)
+    fields: Unchecked
+    match event.data:
+        case RunStarted() as run:
+            status, rank = "running", STARTED
+            fields = {"requestedBy": run.by, "startedAt": utc(event.at), **_about(run)}
+        case PhaseEntered() as run:
+            status, rank, fields = "running", PROGRESS, {"phase": run.phase.value}
+        case RunCompleted() as run:
+            status, rank = "completed", ENDED
+            fields = {"phase": Phase.DONE.value, "phasesMs": run.phases, **_about(run), **_ends(run)}
+            fields |= _totals(run.tally)
+        case RunFailed() as run:
+            status, rank = "failed", ENDED
+            fields = {"phase": run.phase.value, "reason": run.reason, **_about(run), **_ends(run)}
+        case _:
+            return None
+    # Rises with the run: its time, then what the event says.
+    version = event.at * 4 + rank
+    own: Fields = {"orgId": org_id(event.org), "runId": run.run, "status": status, "epoch": 0, "version": version}
+    known = own | _known(fields)
+    return DocumentWrite(f"{RUNS_COLLECTION}/{_id(run.run)}", known, tuple(known), (0, version), None, record)
+
+
+def _about(run: RunStarted | RunCompleted | RunFailed) -> Unchecked:
+    return {"kind": run.kind.value, "customerId": run.customer}
+
+
+def _ends(run: RunCompleted | RunFailed) -> Unchecked:
+    return {"startedAt": utc(run.started_at), "endedAt": utc(run.ended_at)}
+
+
+def _totals(tally: Tally) -> Fields:
+    totals: Fields = {
+        "totalCustomers": tally.customers,
+        "withAlpineSync": tally.with_provider,
+        "reconciled": tally.matched,
+        "needsReview": tally.discrepancy,
+        "timing": tally.timing,
+        "notEnrolled": tally.not_enrolled,
+        "ambiguous": tally.ambiguous,
+        "unknown": tally.unknown,
+    }
+    if tally.compared:
+        totals["averageDiscrepancy"] = (tally.abs_difference_points + tally.compared // 2) // tally.compared
+    return totals
+
+
+def _once(path: str, fields: Mapping[str, FieldValue | None], record: Input) -> DocumentWrite:
+    """A document that never changes: a repeat writes the same again."""
+    known = _known(fields)
+    return DocumentWrite(path, known, tuple(known), None, None, record)
+
+
+def _known(fields: Mapping[str, FieldValue | None]) -> Fields:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _id(text: str) -> str:
+    """`text` as a document id. Raises BadRecord for what no id can be: empty, `.`, `..`, `__x__`, too long."""
+    quoted = quote(text, safe=":.-_~@+ ")
+    if quoted in ("", ".", "..") or re.fullmatch(r"__.*__", quoted) or len(quoted) > MAX_ID_BYTES:
+        raise BadRecord(f"{quoted[:80]!r} cannot be the id of a document")
+    return quoted
+
+
+_WRITE: dict[str, Callable[[Input, bytes], DocumentWrite | None]] = {
+    topics.PROFILES.name: _profile,
+    topics.ENTRIES.name: _entry,
+    topics.ALERTS.name: _alert,
+    topics.RUNS.name: _run,
+}

@@ -1,0 +1,137 @@
+"""What the views answer: plain values, ready to be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.contracts.alerts import Alert
+from stream.contracts.cases import Case
+from stream.contracts.entries import PointsEntry
+from stream.contracts.profiles import Profile
+from stream.contracts.runs import Tally
+from stream.sinks.document import iso, utc
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The brief's figures of an org. `last_sync_ms`: end of the last completed run over all customers."""
+
+    total_customers: int
+    with_alpine_sync: int
+    with_calculated_points: int
+    reconciled: int
+    needs_review: int
+    last_sync_ms: int | None
+
+    def answer(self) -> dict[str, int | str | None]:
+        """As the brief spells them: `lastSyncAt` is ISO 8601 with milliseconds and `Z`, null before the first."""
+        return {
+            "totalCustomers": self.total_customers,
+            "withAlpineSync": self.with_alpine_sync,
+            "withCalculatedPoints": self.with_calculated_points,
+            "reconciled": self.reconciled,
+            "needsReview": self.needs_review,
+            "lastSyncAt": None if self.last_sync_ms is None else iso(utc(self.last_sync_ms)),
+        }
+
+
+@dataclass(frozen=True)
+class CustomerProfile:
+    org: str
+    customer: str
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class CustomerEntry:
+    """A points entry with the time at which its fact was true (UTC ms)."""
+
+    org: str
+    customer: str
+    at: int
+    entry: PointsEntry
+
+
+@dataclass(frozen=True)
+class CustomerCase:
+    org: str
+    customer: str
+    case: Case
+
+
+@dataclass(frozen=True)
+class ShownAlert:
+    """`id` is the CloudEvent's, `at` its time (UTC ms)."""
+
+    id: str
+    at: int
+    alert: Alert
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as far as it got. `outcome`: `completed` or `failed`, None while it is under way.
+
+    `answer`: the verdict of a one-customer run, or `failed`. `phases_ms`: what each phase took.
+    """
+
+    run: str
+    org: str
+    kind: str
+    customer: str | None
+    requested_by: str | None
+    phase: str
+    outcome: str | None
+    answer: str | None
+    reason: str | None
+    requested_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    orders: int | None
+    order_customers: int | None
+    orders_unreadable: int | None
+    alleaves_calls: int | None
+    balances: int | None
+    alpine_calls: int | None
+    tally: Tally | None
+    phases_ms: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Whether an org's loyalty provider answers, since when (UTC ms), and why not."""
+
+    org: str
+    available: bool
+    since: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A dead letter, redacted. The original is in its topic at (`partition`, `offset`)."""
+
+    partition: int
+    offset: int
+    org: str
+    at: int
+    stage: str
+    reason: str
+    exception: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    key: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """A customer found by search. An erased one has neither name nor contact data."""
+
+    org: str
+    customer: str
+    name: str
+    phones: tuple[str, ...]
+    email: str | None
+    erased_at: int | None
