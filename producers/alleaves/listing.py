@@ -73,6 +73,11 @@ class Listing:
         """Whether every page has been taken."""
         return self.ended and all(page in self._items for page in range(1, self.last + 1))
 
+    @property
+    def taken(self) -> int:
+        """How many pages have been answered."""
+        return len(self._items)
+
     def next_page(self) -> int | None:
         """The page to ask for now, if any."""
         if len(self._requested) - len(self._items) >= self._ahead():

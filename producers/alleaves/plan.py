@@ -52,12 +52,13 @@ class Resumption:
 
 @dataclass
 class Plan:
-    """The lists of one walk. `months`: the first day of each list of `orders`, or empty for one whole list."""
+    """The lists of one walk. `months`: the first day of each list of `orders`, or empty for one whole list.
+    `published`: pages of each list whose content has been acknowledged."""
 
     customers: Listing
     orders: list[Listing]
     months: list[date]
-    unpublished: Counter[Listing] = field(default_factory=Counter)
+    published: Counter[Listing] = field(default_factory=Counter)
 
     @property
     def listings(self) -> list[Listing]:
@@ -74,7 +75,7 @@ class Plan:
         """The first day of the oldest month that is not published entirely; None when no month is."""
         finished = 0
         for listing in self.orders:
-            if not listing.complete or self.unpublished[listing]:
+            if not listing.complete or self.published[listing] < listing.taken:
                 break
             finished += 1
         return self.months[finished] if 0 < finished < len(self.months) else None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal, NamedTuple
 
 from producers.alleaves.client import AlleavesClient
@@ -173,7 +174,6 @@ class _Walk:
         at_once = self._sweep.settings.requests_at_once
         async with aclosing(read(self._plan.listings, at_once)) as arriving:
             async for listing, _, page in arriving:
-                self._plan.unpublished[listing] += 1
                 await pages.put(_Arrived(listing, page))
                 if self._plan.too_big:
                     break
@@ -187,7 +187,7 @@ class _Walk:
             records = [record for item in page.items for record in self._records(item, page, is_customers)]
             if records:
                 await self._sweep.publisher.publish(records)
-            self._plan.unpublished[listing] -= 1
+            self._plan.published[listing] += 1
             self._tell(listing)
             await self._save_progress()
 
@@ -220,7 +220,7 @@ class _Walk:
     async def _save_progress(self) -> None:
         """After a month of a big history: what was published need not be read again should this walk be cut off."""
         before = self._plan.finished_before
-        if before is not None and before != self._last.before:
+        if before is not None and before > (self._last.before or date.min):
             self._last = replace(self._last, before=before)
             await self._sweep.cursors.save(self._sweep.org, SOURCE, Cursor(midnight(before), self._last.detail()))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from producers.http.clock import Clock
 from producers.http.failures import Open
 
@@ -18,7 +20,7 @@ class Breaker:
         self._clock = clock or Clock()
         self._failed_in_a_row = 0
         self._opened_at: float | None = None
-        self._trial = False
+        self._trial: asyncio.Event | None = None
 
     @property
     def is_open(self) -> bool:
@@ -26,34 +28,42 @@ class Breaker:
         return self._opened_at is not None
 
     def check(self, vendor: str) -> None:
-        """Raise `Open`, with the seconds to wait, when a call would be turned away now."""
+        """Raise `Open`, with the seconds to wait, while calls are turned away."""
         if self._opened_at is None:
             return
         remaining = self._opened_at + self._open_seconds - self._clock.monotonic()
-        if remaining > 0 or self._trial:
+        if remaining > 0:
             raise Open(
                 f"{vendor} failed {self._failed_in_a_row} times in a row and is left alone for a while",
-                retry_after=max(remaining, 1.0),
+                retry_after=remaining,
             )
 
-    def admit(self, vendor: str) -> None:
-        """Let a call pass, as the trial when the breaker is half-open, or raise `Open`."""
+    async def admit(self, vendor: str) -> None:
+        """Let a call pass, or raise `Open`. When half-open the first call is the trial; others await its outcome."""
+        while self._trial is not None:
+            await self._trial.wait()
         self.check(vendor)
-        self._trial = self._opened_at is not None
+        if self._opened_at is not None:
+            self._trial = asyncio.Event()
 
     def succeeded(self) -> None:
         """The vendor answered (also when it refused)."""
         self._failed_in_a_row = 0
         self._opened_at = None
-        self._trial = False
+        self._end_trial()
 
     def failed(self) -> None:
         """The vendor did not answer, or not with something usable."""
         self._failed_in_a_row += 1
-        if self._trial or (self._opened_at is None and self._failed_in_a_row >= self._failures):
+        if self._trial is not None or (self._opened_at is None and self._failed_in_a_row >= self._failures):
             self._opened_at = self._clock.monotonic()
-        self._trial = False
+        self._end_trial()
 
     def abandoned(self) -> None:
         """The call was cancelled: it says nothing about the vendor, but a trial is free again."""
-        self._trial = False
+        self._end_trial()
+
+    def _end_trial(self) -> None:
+        if self._trial is not None:
+            self._trial.set()
+            self._trial = None

@@ -127,7 +127,7 @@ class VendorHttp:
         self.breaker.check(self.vendor)
         headers = request.headers | (dict(await self._authorize.headers(self)) if authorized else {})
         async with self.budget.slot():
-            self.breaker.admit(self.vendor)
+            await self.breaker.admit(self.vendor)
             try:
                 answer = await self._send(request, headers, authorized)
             except VendorError as error:

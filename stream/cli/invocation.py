@@ -63,6 +63,8 @@ class Invocation:
         secrets: tuple[str, ...] = ()
         try:
             configuration = load(self.config, os.environ)
+            if self.config is not None:  # the processes that `up` starts read the same file
+                os.environ["LOYALTY_CONFIG"] = str(self.config.absolute())
             secrets = tuple(secrets_of(configuration))
             level = "debug" if self.debug else configuration.log_level
             form = "json" if self.json_logs else configuration.log_format

@@ -114,6 +114,9 @@ async def end_positions(bootstrap: str, prefix: str, topics: Iterable[Topic]) ->
     consumer = new_consumer(bootstrap)
     await start_consumer(consumer, bootstrap)
     try:
+        # Assigned, the topics' metadata comes in one request; otherwise one topic after the other, with waits.
+        consumer.assign([kafka_partition(prefix, place) for place in places])
+        consumer.pause(*consumer.assignment())
         return await ends_of(consumer, prefix, places)
     finally:
         await consumer.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from producers.http import Breaker, Open
@@ -21,34 +23,50 @@ async def test_failures_in_a_row_open_it_and_then_nothing_is_sent() -> None:
     assert caught.value.retry_after == pytest.approx(300)
 
 
-async def test_after_a_while_one_trial_decides() -> None:
-    time = HandClock()
+async def opened(time: HandClock) -> Breaker:
+    """A breaker that is half-open now."""
     breaker = Breaker(failures=2, open_seconds=30, clock=time.clock)
     breaker.failed()
     breaker.failed()
-    time.now += 30
-    breaker.admit("Vendor")
-    with pytest.raises(Open):
-        breaker.admit("Vendor")
-    breaker.failed()
-    assert breaker.is_open
     time.now += 29
-    with pytest.raises(Open):
-        breaker.admit("Vendor")
+    with pytest.raises(Open) as caught:
+        await breaker.admit("Vendor")
+    assert caught.value.retry_after == pytest.approx(1)
     time.now += 1
-    breaker.admit("Vendor")
+    return breaker
+
+
+async def test_a_trial_that_succeeds_lets_those_pass_who_waited_for_it() -> None:
+    breaker = await opened(HandClock())
+    await breaker.admit("Vendor")
+    others = [asyncio.ensure_future(breaker.admit("Vendor")) for _ in range(9)]
+    await asyncio.sleep(0)
+    assert not any(other.done() for other in others)
     breaker.succeeded()
+    await asyncio.gather(*others)
     assert not breaker.is_open
 
 
-async def test_a_cancelled_trial_frees_the_place_for_another() -> None:
-    time = HandClock()
-    breaker = Breaker(failures=1, open_seconds=30, clock=time.clock)
+async def test_a_trial_that_fails_turns_away_those_who_waited_for_it() -> None:
+    breaker = await opened(HandClock())
+    await breaker.admit("Vendor")
+    other = asyncio.ensure_future(breaker.admit("Vendor"))
+    await asyncio.sleep(0)
     breaker.failed()
-    time.now += 30
-    breaker.admit("Vendor")
+    with pytest.raises(Open):
+        await other
+
+
+async def test_a_cancelled_trial_leaves_its_place_to_another() -> None:
+    breaker = await opened(HandClock())
+    await breaker.admit("Vendor")
+    others = [asyncio.ensure_future(breaker.admit("Vendor")) for _ in range(2)]
+    await asyncio.sleep(0)
     breaker.abandoned()
-    breaker.admit("Vendor")
+    await asyncio.sleep(0)
+    assert [other.done() for other in others] == [True, False]
+    breaker.succeeded()
+    await asyncio.gather(*others)
 
 
 @pytest.mark.parametrize(("status", "error"), [(429, Unavailable), (400, Refused), (403, Refused)])

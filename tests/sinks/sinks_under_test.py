@@ -159,6 +159,6 @@ async def stored_fields(project: str, emulator_host: str, path: str) -> dict[str
     """All fields of a document, whoever they belong to."""
     connection = await connect(project, emulator_host=emulator_host)
     try:
-        return dict((await connection.read({path: None}, ()))[path].fields)
+        return dict((await connection.read({path: None}, None))[path].fields)
     finally:
         await connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,16 @@ async def log(kafka: str, topic_prefix: str) -> AsyncIterator[KafkaLog]:
 
 
 @pytest.fixture(params=["views", "firestore"])
-async def sink(request: pytest.FixtureRequest, log: KafkaLog, tmp_path: Path) -> AsyncIterator[SinkUnderTest]:
-    sink: SinkUnderTest
+def new_sink(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[KafkaLog], SinkUnderTest]:
     if request.param == "views":
-        sink = ViewsUnderTest(log, tmp_path / "views.db")
-    else:
-        host = request.getfixturevalue("firestore_emulator")
-        sink = FirestoreUnderTest(log, request.getfixturevalue("firestore_project"), host)
+        return lambda log: ViewsUnderTest(log, tmp_path / "views.db")
+    host, project = request.getfixturevalue("firestore_emulator"), request.getfixturevalue("firestore_project")
+    return lambda log: FirestoreUnderTest(log, project, host)
+
+
+@pytest.fixture
+async def sink(new_sink: Callable[[KafkaLog], SinkUnderTest], log: KafkaLog) -> AsyncIterator[SinkUnderTest]:
+    sink = new_sink(log)
     yield sink
     await sink.stop()
 
@@ -42,7 +45,9 @@ def history(seed: int, customers: int, records: int) -> tuple[list[Input], dict[
         version = (rng.randrange(3), rng.randrange(20))
         points = version[0] * 1000 + version[1] * 10  # equal versions have equal content
         published.append(profile_record(customer, a_profile(points, version)))
-        newest[customer] = max(newest.get(customer, Shown(0, (-1, -1))), Shown(points, version), key=lambda s: s.version)
+        newest[customer] = max(
+            newest.get(customer, Shown(0, (-1, -1))), Shown(points, version), key=lambda s: s.version
+        )
     return published, newest
 
 

@@ -73,6 +73,11 @@ class MemoryWorker:
                 taken += await self._unit(agent, number)
         return taken
 
+    async def step_one(self, name: str, number: int) -> int:
+        """One unit of one agent's partition; returns how many records were taken."""
+        (agent,) = [agent for agent in self.agents if agent.name == name]
+        return await self._unit(agent, number)
+
     async def _unit(self, agent: Agent, number: int) -> int:
         if (agent.name, number) in self.stopped:
             return 0

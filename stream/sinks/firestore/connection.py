@@ -116,10 +116,11 @@ class Connection:
                 raise self.denied(result.message)
         return results
 
-    async def read(self, paths: Mapping[str, object], fields: Sequence[str]) -> dict[str, Stored]:
-        """These fields of these documents. Raises Failed, or Refused when a person must act."""
+    async def read(self, paths: Mapping[str, object], fields: Sequence[str] | None) -> dict[str, Stored]:
+        """These fields (None: all) of these documents. Raises Failed, or Refused when a person must act."""
         request = BatchGetRequest(database=self.database, documents=[self.name(path) for path in paths])
-        request.mask.field_paths.extend(fields)
+        if fields is not None:
+            request.mask.field_paths.extend(fields)
         prefix, found = len(self.name("")), {}
         try:
             async for answer in self._get(request, timeout=RPC_SECONDS, metadata=self._metadata):

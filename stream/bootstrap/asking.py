@@ -1,0 +1,107 @@
+"""Commands that ask the running system for something: a sync, a backfill."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import msgspec
+
+from stream.bootstrap.places import folder_of, kafka_of
+from stream.bootstrap.serving import require_topics
+from stream.contracts import topics
+from stream.contracts.names import customer_id, org_id
+from stream.contracts.runs import RUNS, RunKind, RunRequested
+from stream.engine.ports import Output
+from stream.engine.publisher import KafkaPublisher
+from stream.errors import LoyaltyError, Unreachable
+from stream.ops.progress import Progress, silent
+from stream.settings import Configuration
+from stream.sinks.views.read import Views
+from stream.sinks.views.shown import Run
+
+WAIT_SECONDS = 900.0
+APPEAR_SECONDS = 30.0
+LOOK_SECONDS = 0.2
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The run that was asked for: `status` is `requested`, or how it ended."""
+
+    run: str
+    org: str
+    customer: str | None
+    status: str
+    result: dict[str, object] | None = None
+
+
+class RunFailedError(LoyaltyError):
+    """The run that was waited for has failed."""
+
+
+async def sync(
+    configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None
+) -> Asked:
+    """Ask for a run of an org, or of one customer. The same key asks for the same run."""
+    run = await _request(configuration, org, customer, key or _slot())
+    if not wait:
+        return Asked(run, org, customer, "requested")
+    ended = await _ended(configuration, run, silent)
+    return _answer(ended)
+
+
+async def backfill(configuration: Configuration, *, org: str, progress: Progress) -> Asked:
+    """Read the org's whole history once, by a daily run of its own; wait for its end."""
+    run = await _request(configuration, org, None, f"backfill-{_slot()}")
+    return _answer(await _ended(configuration, run, progress))
+
+
+async def _request(configuration: Configuration, org: str, customer: str | None, slot: str) -> str:
+    kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
+    about = f"{customer_id(customer)}:" if customer is not None else ""
+    run = f"{org_id(org)}:{kind.value}:{about}{slot}"
+    bootstrap = kafka_of(configuration)
+    await require_topics(bootstrap, configuration.kafka)
+    body = RunRequested(run, kind, "command line", customer)
+    value = RUNS.encode(body, org=org, at=int(time.time() * 1000), source="cli")
+    async with KafkaPublisher(bootstrap, configuration.kafka.prefix, client_id="cli") as publisher:
+        await publisher.publish([Output(topics.RUNS.name, org.encode(), value)])
+    return run
+
+
+async def _ended(configuration: Configuration, run: str, progress: Progress) -> Run:
+    """Follow the run in the views to its end."""
+    views = Views(folder_of(configuration).views)
+    begun = time.monotonic()
+    try:
+        while True:
+            found = views.run(run)
+            if found is not None:
+                progress(f"{run} {found.phase}", found.orders or 0, None)
+                if found.outcome is not None:
+                    return found
+            elif time.monotonic() - begun > APPEAR_SECONDS:
+                raise Unreachable(f"{run} was asked for but nobody has taken it up: does `loyalty worker` run?")
+            if time.monotonic() - begun > WAIT_SECONDS:
+                raise Unreachable(f"{run} has not ended within {WAIT_SECONDS / 60:.0f} minutes; it goes on.")
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        views.close()
+
+
+def _answer(run: Run) -> Asked:
+    if run.outcome != "completed":
+        raise RunFailedError(f"{run.run} failed in phase {run.phase}: {run.reason}")
+    result: dict[str, object] = {"phasesMs": run.phases_ms, "orders": run.orders, "balances": run.balances}
+    if run.customer is not None:
+        result["verdict"] = run.answer
+    elif run.tally is not None:
+        result |= msgspec.to_builtins(run.tally)
+    return Asked(run.run, run.org, run.customer, run.outcome, result)
+
+
+def _slot() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+
+

@@ -1,0 +1,151 @@
+"""The producers of every configured org, put together."""
+
+from __future__ import annotations
+
+import time
+from zoneinfo import ZoneInfo
+
+from producers.alleaves.client import AlleavesClient
+from producers.alleaves.poller import Poller
+from producers.alleaves.sweep import OrderSweep
+from producers.alleaves.translate import Translator
+from producers.alpine_iq.availability import Availability
+from producers.alpine_iq.client import alpine_iq_client
+from producers.alpine_iq.lookup import BalanceLookUp
+from producers.alpine_iq.sweep import BalanceSweep
+from producers.cursors import KafkaCursors
+from producers.identity import Identities, IdentityKey
+from producers.role.contact_data import AlleavesContacts
+from producers.role.following import ErasedPeople, People
+from producers.role.parts import OrgProducer
+from producers.runner import Bus, ProducerRole
+from stream.bootstrap.roles import Station
+from stream.configuration import org_settings
+from stream.contracts import topics
+from stream.contracts.names import CustomerId, OrgId
+from stream.contracts.people import Person
+from stream.contracts.runs import RUNS, ChangeSettings
+from stream.engine.ports import Output
+from stream.engine.publisher import KafkaPublisher
+from stream.errors import ConfigurationError
+from stream.ops.health import Condition
+from stream.settings import AlleavesSettings, OrgConfiguration
+
+
+class Producing:
+    """The producer role with what its health is told from."""
+
+    def __init__(self, station: Station, publisher: KafkaPublisher, role: ProducerRole) -> None:
+        self._station = station
+        self._publisher = publisher
+        self._role = role
+
+    def look(self) -> None:
+        """Bring health up to date."""
+        health = self._station.health
+        health.say(Condition.SETTINGS, True)
+        health.say(Condition.POINT_OF_SALE, True, f"{len(self._role.owned)} orgs are polled here")
+
+    async def run(self) -> None:
+        """Seed settings, then produce until cancelled."""
+        try:
+            await self._seed_settings()
+            await self._role.run()
+        finally:
+            await self._publisher.stop()
+
+    async def _seed_settings(self) -> None:
+        """The configuration file is version 1 of an org's settings; afterwards the log wins."""
+        at = int(time.time() * 1000)
+        await self._publisher.publish(
+            Output(
+                topics.RUNS.name,
+                org.id.encode(),
+                RUNS.encode(
+                    ChangeSettings(org_settings(org), by="configuration file", expected_version=0),
+                    org=org.id,
+                    at=at,
+                    source="poll",
+                ),
+            )
+            for org in self._station.configuration.orgs
+        )
+
+
+async def producing(station: Station) -> Producing:
+    """Everything that `loyalty poll` runs."""
+    publisher = KafkaPublisher(station.bootstrap, station.prefix, client_id="poll")
+    await publisher.start()
+    key = IdentityKey.load_or_create(station.folder.identity_key)
+    cursors = KafkaCursors(publisher, station.bootstrap, station.prefix)
+    erased = ErasedPeople()
+    parts = _Parts(station, publisher, key, cursors, erased)
+    orgs = [parts.producer(org) for org in station.configuration.orgs]
+    bus = Bus(station.bootstrap, station.prefix, publisher, instance=f"{station.prefix}poll")
+    return Producing(station, publisher, ProducerRole(orgs, bus, cursors=cursors, key=key, people=erased))
+
+
+class _Parts:
+    def __init__(
+        self, station: Station, publisher: KafkaPublisher, key: IdentityKey, cursors: KafkaCursors, erased: ErasedPeople
+    ) -> None:
+        self._station = station
+        self._publisher = publisher
+        self._key = key
+        self._cursors = cursors
+        self._erased = erased
+
+    def producer(self, org: OrgConfiguration) -> OrgProducer:
+        """One org's pollers, sweeps and look-up, as far as its vendors are configured."""
+        if org.alleaves is None or org.alpine_iq is None:
+            missing = "alleaves" if org.alleaves is None else "alpine_iq"
+            raise ConfigurationError(f"org {org.id!r} has no [org.{missing}]: both vendors are needed to reconcile")
+        name, publisher, alleaves = OrgId(org.id), self._publisher, org.alleaves
+        shop, provider = AlleavesClient.of(alleaves), alpine_iq_client(org.alpine_iq)
+        identities = Identities(self._key, alleaves.phone_region)
+        translator = _translator(org, alleaves, identities)
+        erased = self._erased.of(name)
+        availability = Availability(name, publisher, self._cursors)
+        people = People(publisher, self._station.bootstrap, self._station.prefix)
+
+        async def person_of(customer: CustomerId) -> Person | None:
+            return await people.person(name, customer)
+
+        contacts = AlleavesContacts(name, shop, translator, publisher, person_of, erased)
+        return OrgProducer(
+            org=name,
+            new_poller=lambda: Poller(
+                org=name,
+                client=shop,
+                translator=translator,
+                publisher=publisher,
+                cursors=self._cursors,
+                settings=alleaves,
+            ),
+            orders=OrderSweep(
+                org=name,
+                client=shop,
+                translator=translator,
+                publisher=publisher,
+                cursors=self._cursors,
+                settings=alleaves,
+                erased=erased,
+            ),
+            balances=BalanceSweep(
+                name, provider, identities, publisher, availability, page_size=org.alpine_iq.page_size
+            ),
+            look_up=BalanceLookUp(name, provider, identities, publisher, availability, contacts),
+            background=(lambda: availability.watch(provider),),
+        )
+
+
+def _translator(org: OrgConfiguration, alleaves: AlleavesSettings, identities: Identities) -> Translator:
+    return Translator(
+        identities=identities,
+        currency=org.currency,
+        refunded_fields=alleaves.refunded_fields,
+        walk_in_names=alleaves.walk_in_names,
+        locations=alleaves.location_ids,
+        equity=org.equity,
+        zone=ZoneInfo(org.time_zone),
+    )

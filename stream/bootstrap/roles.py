@@ -1,0 +1,150 @@
+"""One coroutine per role: builds its objects, serves health and metrics, runs until it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from stream.bootstrap.places import DataFolder, folder_of, kafka_of
+from stream.bootstrap.serving import http, require_topics
+from stream.errors import ConfigurationError
+from stream.ops.endpoints import operations, operations_routes
+from stream.ops.health import Condition, Health, Role
+from stream.ops.metrics import Metrics
+from stream.settings import Configuration
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 1.0
+
+
+class Station:
+    """What every role has: an address of Kafka, a data folder, health and metrics."""
+
+    def __init__(self, configuration: Configuration, role: Role) -> None:
+        self.configuration = configuration
+        self.folder: DataFolder = folder_of(configuration)
+        self.bootstrap = kafka_of(configuration)
+        self.prefix = configuration.kafka.prefix
+        self.health = Health(role, time.monotonic)
+        self.metrics = Metrics()
+
+    async def beat(self, look: Callable[[], None]) -> None:
+        """Beat for ever; `look` brings health and metrics up to date."""
+        while True:
+            self.health.beat()
+            look()
+            await asyncio.sleep(BEAT_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _station(configuration: Configuration, role: Role) -> AsyncIterator[Station]:
+    """A role's station, with its topics checked."""
+    station = Station(configuration, role)
+    await require_topics(station.bootstrap, configuration.kafka)
+    station.health.say(Condition.KAFKA, True)
+    yield station
+
+
+@contextlib.asynccontextmanager
+async def _operations(station: Station) -> AsyncIterator[None]:
+    ops = station.configuration.ops
+    async with http(operations(station.health, station.metrics), ops.host, ops.port) as address:
+        station.folder.publish(**{station.health.role.value: address})
+        yield
+
+
+async def poll(configuration: Configuration) -> None:
+    """Run the producers of every configured org."""
+    from stream.bootstrap.producing import producing
+
+    if not configuration.orgs:
+        raise ConfigurationError("no [[org]] is configured: there is nothing to poll")
+    async with _station(configuration, Role.POLL) as station, _operations(station), asyncio.TaskGroup() as tasks:
+        role = await producing(station)
+        tasks.create_task(station.beat(role.look))
+        tasks.create_task(role.run())
+
+
+async def worker(configuration: Configuration, *, name: str) -> None:
+    """Run the agents."""
+    from stream.agents.accounts import Accounts, accounts
+    from stream.agents.contacts import Contacts, contacts
+    from stream.agents.runs import Runs, runs
+    from stream.contracts import topics
+    from stream.engine.faust.worker import Stateful, build, run
+
+    async with _station(configuration, Role.WORKER) as station, _operations(station):
+        app = build(
+            (
+                Stateful(Accounts(), accounts, topics.ACCOUNTS_CHANGELOG),
+                Stateful(Contacts(), contacts, topics.CONTACTS_CHANGELOG),
+                Stateful(Runs(), runs, topics.RUNS_CHANGELOG),
+            ),
+            bootstrap=station.bootstrap,
+            prefix=station.prefix,
+            partitions=configuration.kafka.partitions,
+            data_dir=station.folder.worker(name),
+            name=f"worker-{name}",
+        )
+
+        def look() -> None:
+            stopped, owned = app.ownership.stopped(), app.ownership.positions()
+            recovered = not app.in_recovery and not app.rebalancing and not stopped
+            station.health.say(Condition.ASSIGNED, bool(owned), f"{len(owned)} partitions")
+            station.health.say(Condition.RECOVERED, recovered, "; ".join(stopped.values()))
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(station.beat(look))
+            tasks.create_task(run(app, lambda: log.info("worker ready", worker=name)))
+
+
+async def sink_firestore(configuration: Configuration) -> None:
+    """Export to Firestore."""
+    from stream.engine.publisher import KafkaPublisher
+    from stream.sinks.firestore.sink import FirestoreSink
+
+    firestore = configuration.firestore
+    if firestore.project is None:
+        raise ConfigurationError("firestore.project is not set: there is nowhere to export to")
+    async with (
+        _station(configuration, Role.SINK_FIRESTORE) as station,
+        _operations(station),
+        KafkaPublisher(station.bootstrap, station.prefix, client_id="sink-firestore") as publisher,
+        asyncio.TaskGroup() as tasks,
+    ):
+        sink = FirestoreSink(
+            station.bootstrap,
+            station.prefix,
+            publisher,
+            project=firestore.project,
+            database=firestore.database,
+            emulator_host=os.environ.get("FIRESTORE_EMULATOR_HOST"),
+            entries=firestore.entries,
+        )
+        tasks.create_task(station.beat(lambda: station.health.say(Condition.FIRESTORE, True)))
+        tasks.create_task(sink.run())
+
+
+async def web(configuration: Configuration) -> None:
+    """Keep the views and serve the API."""
+    from stream.sinks.views.follower import ViewsFollower
+    from stream.sinks.views.read import Views
+    from stream.web.app import create_app
+
+    async with _station(configuration, Role.WEB) as station, asyncio.TaskGroup() as tasks:
+        follower = ViewsFollower(station.bootstrap, station.prefix, station.folder.views)
+        tasks.create_task(follower.run())
+        await follower.opened()
+        with contextlib.closing(Views(station.folder.views)) as views:
+            app = create_app(views, follower)
+            app.router.routes[:0] = operations_routes(station.health, station.metrics)
+            async with http(app, configuration.web.host, configuration.web.port) as address:
+                station.folder.publish(web=address)
+                log.info("web ready", address=address)
+                await station.beat(lambda: station.health.say(Condition.CAUGHT_UP, follower.ready))

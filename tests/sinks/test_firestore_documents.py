@@ -1,0 +1,242 @@
+"""What the export leaves in a real Firestore (the emulator)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stream.contracts.alerts import Alert, AlertKind
+from stream.contracts.entries import Cause, PointsEntry
+from stream.contracts.profiles import Profile
+from stream.contracts.runs import Phase, PhaseEntered, RunCompleted, RunFailed, RunKind, RunStarted, Tally
+from stream.engine.ports import Input
+from stream.sinks.document import FIELDS, Document, document_of, utc
+from stream.sinks.firestore.connection import Connection, Stored, connect
+from stream.sinks.firestore.encode import write_message
+from stream.sinks.firestore.translate import write_of
+from stream.sinks.firestore.write import DocumentWrite
+from stream.sinks.firestore.writer import DocumentWriter
+from tests.sinks.records import AT, ORG, a_profile, alert_record, entry_record, profile_record, run_record
+
+PATH = f"customers/{ORG}_3528"
+KNOWN = {
+    "points_from_alpine": 475,
+    "discrepancy": 25,
+    "alpine_user_id": "c-1",
+    "balance_as_of": AT,
+    "home_location": "1",
+}
+
+
+@pytest.fixture
+async def connection(firestore_emulator: str, firestore_project: str) -> AsyncIterator[Connection]:
+    connection = await connect(firestore_project, emulator_host=firestore_emulator)
+    yield connection
+    await connection.close()
+
+
+def write_for(record: Input) -> DocumentWrite:
+    write = write_of(record)
+    assert write is not None
+    return write
+
+
+def profile_write(profile: Profile, customer: str = "3528") -> DocumentWrite:
+    return write_for(profile_record(customer, profile))
+
+
+async def stored(connection: Connection, path: str = PATH) -> Stored:
+    return (await connection.read({path: None}, None))[path]
+
+
+async def put_as_another_system(connection: Connection, fields: Document) -> None:
+    result = await connection.write([write_message(connection.name(PATH), fields, tuple(fields))])
+    assert result[0].code == 0
+
+
+async def test_a_customer_document_has_exactly_the_designs_fields(connection: Connection) -> None:
+    profile = a_profile(**KNOWN)
+    await DocumentWriter(connection).write([profile_write(profile)])
+    fields = (await stored(connection)).fields
+    assert set(fields) == set(FIELDS)
+    assert fields == document_of(ORG, "3528", profile)
+
+
+async def test_what_became_unknown_is_deleted_and_what_others_own_is_untouched(connection: Connection) -> None:
+    await put_as_another_system(connection, {"email": "a@example.com", "segment": "gold", "visits": 7})
+    writer = DocumentWriter(connection)
+    await writer.write([profile_write(a_profile(40, (0, 1), **KNOWN))])
+    await put_as_another_system(connection, {"visits": 8})
+    later = a_profile(41, (0, 2))
+    assert await writer.write([profile_write(later)]) == []
+    others = {"email": "a@example.com", "segment": "gold", "visits": 8}
+    assert (await stored(connection)).fields == document_of(ORG, "3528", later) | others
+
+
+async def test_a_document_in_which_only_times_and_versions_changed_is_not_written(connection: Connection) -> None:
+    writer = DocumentWriter(connection)
+    await writer.write([profile_write(a_profile(40, (0, 1), **KNOWN))])
+    before = await stored(connection)
+    for fresh in (writer, DocumentWriter(connection)):  # one that wrote it, and one that has just started
+        await fresh.write([profile_write(a_profile(40, (0, 2), **KNOWN | {"balance_as_of": AT + 60_000}))])
+        assert fresh.counts.unchanged == 1
+    assert await stored(connection) == before
+
+
+async def test_going_live_or_another_value_is_written(connection: Connection) -> None:
+    writer = DocumentWriter(connection)
+    for version, settings in ((1, 1), (2, 2)):
+        await writer.write([profile_write(a_profile(40, (0, version), settings_version=settings))])
+    assert writer.counts.written == 2
+    assert (await stored(connection)).fields["version"] == 2
+
+
+async def test_the_newest_stands_when_several_writers_race(connection: Connection) -> None:
+    """Each has read the documents before; each writes other versions of them at the same time."""
+    writers = [DocumentWriter(connection, batch_writes=7, first_wait_seconds=0.002) for _ in range(3)]
+    customers = [str(number) for number in range(20)]
+
+    async def all_of(writer: DocumentWriter, versions: range) -> None:
+        for version in versions:
+            await writer.write([profile_write(a_profile(version, (0, version)), customer) for customer in customers])
+
+    await asyncio.gather(
+        *(all_of(writer, range(start, 13, 3)) for start, writer in zip((1, 2, 3), writers, strict=True))
+    )
+    found = await connection.read({f"customers/{ORG}_{customer}": None for customer in customers}, FIELDS)
+    assert [document.fields["points"] for document in found.values()] == [12] * 20
+    assert sum(writer.counts.conflicts for writer in writers) > 0
+
+
+async def test_a_late_write_of_a_predecessor_does_not_stay(connection: Connection) -> None:
+    """A → B → A: the successor sees both, joined, and must write A although A is what is stored."""
+    predecessor, successor = DocumentWriter(connection), DocumentWriter(connection)
+    await predecessor.write([profile_write(a_profile(40, (0, 1)))])
+    late = profile_write(a_profile(77, (0, 2)))
+    await successor.write([late, profile_write(a_profile(40, (0, 3)))])
+    await predecessor.write([late])
+    assert (await stored(connection)).fields["points"] == 40
+    assert predecessor.counts.stale == 1
+
+
+async def test_one_impossible_document_does_not_take_the_others_with_it(connection: Connection) -> None:
+    writes = [profile_write(a_profile(n, (0, 1)), str(n)) for n in range(40)]
+    huge = profile_write(a_profile(40, (0, 1), home_location="x" * 1_200_000), "huge")
+    beyond = profile_write(a_profile(2**63, (0, 1)), "beyond")
+    writer = DocumentWriter(connection, lanes=2)
+    poison = await writer.write([*writes[:11], huge, *writes[11:], beyond])
+    assert {entry.write.path for entry in poison} == {f"customers/{ORG}_huge", f"customers/{ORG}_beyond"}
+    assert writer.counts.written == 40
+
+
+async def test_points_entries_lie_beneath_their_customer(connection: Connection) -> None:
+    entry = PointsEntry(
+        id="facts-0-3-17-3528-entry",
+        cause=Cause.ORDER_ADDED,
+        delta_minor=3955,
+        delta_points=40,
+        points_after=40,
+        tier="Bronze",
+        settings_version=1,
+        order="88213",
+        amount_minor=3955,
+        epoch=0,
+        version=17,
+    )
+    await DocumentWriter(connection).write([write_for(entry_record("3528", entry))])
+    fields = (await stored(connection, f"{PATH}/entries/facts-0-3-17-3528-entry")).fields
+    assert fields == {
+        "entryId": "facts-0-3-17-3528-entry",
+        "at": utc(AT),
+        "cause": "order_added",
+        "orderId": "88213",
+        "amountMinor": 3955,
+        "deltaMinor": 3955,
+        "deltaPoints": 40,
+        "pointsAfter": 40,
+        "tier": "Bronze",
+        "settingsVersion": 1,
+        "epoch": 0,
+        "version": 17,
+    }
+
+
+async def test_an_alert_is_one_document_however_often_it_is_written(connection: Connection) -> None:
+    alert = Alert(
+        kind=AlertKind.DISCREPANCY_OPENED,
+        org=ORG,
+        customer="3528",
+        case="3528/1",
+        ours=449,
+        provider=500,
+        difference=51,
+    )
+    write = write_for(alert_record(alert, "facts-0-3-17-3528-opened"))
+    for _ in range(2):
+        await DocumentWriter(connection).write([write])
+    assert (await stored(connection, "loyaltyAlerts/facts-0-3-17-3528-opened")).fields == {
+        "alertId": "facts-0-3-17-3528-opened",
+        "orgId": ORG,
+        "customerId": "3528",
+        "kind": "discrepancy.opened",
+        "at": utc(AT),
+        "caseId": "3528/1",
+        "sequence": 0,
+        "points": 449,
+        "pointsFromAlpine": 500,
+        "loyaltyDiscrepancy": 51,
+    }
+
+
+RUN = f"{ORG}:daily:first"
+TALLY = Tally(1641, 245, 240, 5, 0, 1396, 0, 0, 245, 612)
+STARTED = run_record(RunStarted(RUN, RunKind.DAILY, "schedule"), AT)
+ENTERED = run_record(PhaseEntered(RUN, Phase.VERDICTS), AT + 10)
+COMPLETED = run_record(RunCompleted(RUN, RunKind.DAILY, AT, AT + 10, TALLY, {"orders": 7, "balances": 3}), AT + 10)
+COMPLETED_FIELDS = {
+    "orgId": ORG,
+    "runId": RUN,
+    "status": "completed",
+    "epoch": 0,
+    "version": (AT + 10) * 4 + 3,
+    "kind": "daily",
+    "requestedBy": "schedule",
+    "startedAt": utc(AT),
+    "endedAt": utc(AT + 10),
+    "phase": "done",
+    "phasesMs": None,  # a map: not among the types that are read back
+    "totalCustomers": 1641,
+    "withAlpineSync": 245,
+    "reconciled": 240,
+    "needsReview": 5,
+    "timing": 0,
+    "notEnrolled": 1396,
+    "ambiguous": 0,
+    "unknown": 0,
+    "averageDiscrepancy": 2,
+}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_runs_document_grows_with_the_run_and_does_not_go_back(connection: Connection, at_once: bool) -> None:
+    events = [write_for(record) for record in (STARTED, ENTERED, COMPLETED)]
+    writer = DocumentWriter(connection)
+    for batch in [events] if at_once else [[event] for event in events]:
+        await writer.write(batch)
+    await DocumentWriter(connection).write([events[0]])  # read again after a restart
+    assert (await stored(connection, f"loyaltyRuns/{RUN}")).fields == COMPLETED_FIELDS
+
+
+async def test_a_failed_run_says_why(connection: Connection) -> None:
+    failed = RunFailed(RUN, RunKind.DAILY, Phase.BALANCES, "the provider is down", AT, AT + 5)
+    await DocumentWriter(connection).write([write_for(run_record(failed))])
+    fields = (await stored(connection, f"loyaltyRuns/{RUN}")).fields
+    assert (fields["status"], fields["phase"], fields["reason"]) == ("failed", "balances", "the provider is down")
+
+
+def test_profiles_of_an_org_that_only_observes_and_tombstones_are_not_exported() -> None:
+    observed = profile_record("3528", a_profile(export=False))
+    assert write_of(observed) is None
+    assert write_of(observed._replace(value=None)) is None
