@@ -132,6 +132,9 @@ class AlleavesSettings(Section):
     location_ids: Listed = Field((), validation_alias=AliasChoices("location_ids", "locationIds", "locationId"))
     """Only orders of these locations; empty: all."""
     page_size: int = Field(100, ge=1, le=1000)
+    """Orders a page. A vendor that caps it is noticed: the longest page seen is a full one."""
+    customers_page_size: int = Field(500, ge=1, le=1000)
+    """Customers a page, likewise."""
     poll_seconds: PositiveFloat = 5
     overlap_seconds: PositiveFloat = 900
     history_days: PositiveInt = 400

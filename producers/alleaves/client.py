@@ -1,4 +1,4 @@
-"""Alleaves' HTTP API: what is called, with what, and in what shape the answers come. See `docs` for how sure it is."""
+"""Alleaves' HTTP API: what is called, with what, and in what shape the answers come."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class AlleavesClient:
     `full_orders`, `full_customers`: how long a full page of each list is, as far as has been seen.
     """
 
-    def __init__(self, http: VendorHttp, *, page_size: int) -> None:
+    def __init__(self, http: VendorHttp, *, page_size: int, customers_page_size: int | None = None) -> None:
         self.http = http
         self.full_orders = FullPage()
         self.full_customers = FullPage()
         self._page_size = page_size
+        self._customers_page_size = customers_page_size or page_size
 
     @classmethod
     def of(
@@ -52,11 +53,15 @@ class AlleavesClient:
             secrets=secrets,
             transport=transport,
         )
-        return cls(http, page_size=settings.page_size)
+        return cls(http, page_size=settings.page_size, customers_page_size=settings.customers_page_size)
 
     def now(self) -> Millis:
         """Now by the vendor's clock as far as it is known, UTC ms."""
         return Millis(round(self.http.vendor_seconds * 1000))
+
+    def own_now(self) -> Millis:
+        """Now by our own clock, UTC ms: for saying when something was said."""
+        return Millis(round(self.http.own_seconds * 1000))
 
     async def locations(self) -> tuple[WireLocation, ...]:
         """The org's shops."""
@@ -81,7 +86,7 @@ class AlleavesClient:
 
     async def customers(self, page: int, query: str | None = None) -> Page:
         """Page `page` (from 1) of the customers, or of those that match `query`."""
-        body: dict[str, object] = {"page": page, "pageSize": self._page_size}
+        body: dict[str, object] = {"page": page, "pageSize": self._customers_page_size}
         if query is not None:
             body["query"] = query
         return page_of(await self.http.call("POST", "/customer/search", json=body), "POST /customer/search")

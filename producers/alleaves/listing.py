@@ -65,8 +65,7 @@ class Listing:
     def ended(self) -> bool:
         """Whether the list is known to go no further than `last`."""
         last = self.last
-        short = last > 0 and self._items[last] < self._full.items
-        return self._items.get(last + 1) == 0 or (short and not self._confirm)
+        return self._items.get(last + 1) == 0 or (self._short(last) and not self._confirm)
 
     @property
     def complete(self) -> bool:
@@ -99,6 +98,9 @@ class Listing:
         self._items[number] = len(page.items)
         self._full.seen(len(page.items))
 
+    def _short(self, page: int) -> bool:
+        return page > 0 and self._items[page] < self._full.items
+
     def _ahead(self) -> int:
         return 1 if self._first_alone and 1 not in self._items else self._at_once
 
@@ -113,6 +115,8 @@ class Listing:
         last = self.last
         if self.ended:
             return last
+        if self._short(last):
+            return last + 1  # very likely the end: one more page proves it
         empty = min((page for page, items in self._items.items() if not items and page > last), default=MAX_PAGES)
         waiting_for_expected = self._expected and self._expected not in self._items
         return min(empty - 1, self._expected) if waiting_for_expected else empty - 1

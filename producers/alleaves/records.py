@@ -70,8 +70,8 @@ def snapshot_records(
         yield fact(org, customer, body, swept.started_at)
 
 
-def swept_record(org: OrgId, swept: OrdersSwept) -> Output:
-    """For every partition: the walk has published all that it found."""
+def swept_record(org: OrgId, swept: OrdersSwept, at: int) -> Output:
+    """For every partition: the walk has published all that it found. `at`: now, by our own clock."""
     event_id = f"{swept.walk}:orders-swept"
-    value = FACTS.encode(swept, org=org, at=swept.started_at, source=SOURCE, event_id=event_id)
+    value = FACTS.encode(swept, org=org, at=at, source=SOURCE, event_id=event_id)
     return Output(topics.FACTS.name, org.encode(), value)

@@ -150,7 +150,7 @@ class _Walk:
         swept = self._swept()
         for records in self._snapshots(swept):
             await sweep.publisher.publish(records)
-        await sweep.publisher.publish_everywhere(swept_record(sweep.org, swept))
+        await sweep.publisher.publish_everywhere(swept_record(sweep.org, swept, sweep.client.own_now()))
         order_pages, customer_pages = self._plan.pages()
         done = Resumption(order_pages=order_pages, customer_pages=customer_pages)
         await sweep.cursors.save(sweep.org, SOURCE, Cursor(swept.started_at, done.detail()))

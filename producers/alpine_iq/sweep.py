@@ -11,6 +11,7 @@ import structlog
 from producers.alpine_iq import translate
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient, MembersPage
+from producers.http import Clock
 from producers.identity import Identities
 from producers.redaction import redacted
 from stream.contracts import topics
@@ -38,6 +39,7 @@ class BalanceSweep:
         availability: Availability,
         *,
         page_size: int = 2000,
+        clock: Clock | None = None,
     ) -> None:
         self._org = org
         self._client = client
@@ -45,6 +47,7 @@ class BalanceSweep:
         self._publisher = publisher
         self._availability = availability
         self._page_size = page_size
+        self._clock = clock or Clock()
 
     async def sweep(self, run: str, attempt: int) -> BalanceSweepEnded:
         """Read all members and publish their balances.
@@ -145,9 +148,9 @@ class BalanceSweep:
         await self._everywhere(SweepCompleted(run, attempt, sweep.started_at, sweep.members), sweep)
 
     async def _everywhere(self, body: msgspec.Struct, sweep: _Sweep) -> None:
-        assert sweep.started_at is not None
+        now = int(self._clock.wall() * 1000)  # when it was said, by our clock; the vendor's is in the body
         event_id = f"{type(body).__name__}:{sweep.request.run}:{sweep.request.attempt}"
-        value = IDENTITIES.encode(body, org=self._org, at=sweep.started_at, source=translate.SOURCE, event_id=event_id)
+        value = IDENTITIES.encode(body, org=self._org, at=now, source=translate.SOURCE, event_id=event_id)
         await self._publisher.publish_everywhere(Output(topics.IDENTITIES.name, self._org.encode(), value))
 
 

@@ -98,6 +98,11 @@ class VendorHttp:
         """Now, by the vendor's clock as far as it is known: UTC seconds since the epoch."""
         return self._clock.wall() + self._skew.seconds
 
+    @property
+    def own_seconds(self) -> float:
+        """Now, by our own clock: UTC seconds since the epoch."""
+        return self._clock.wall()
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()

@@ -19,9 +19,11 @@ from stream.bootstrap.up import Tree, tree
 from stream.configuration import load
 from stream.errors import LoyaltyError, Unreachable
 from stream.ops.progress import Progress
+from stream.sandbox.failures import Conditions
 from stream.sandbox.firestore import find_emulator
 from stream.sandbox.serve import Sandbox, running
 from stream.sandbox.world.build import build_world
+from stream.sandbox.world.model import World
 from stream.settings import Configuration
 from stream.sinks.reading import end_positions
 from stream.sinks.views.follower import TOPICS
@@ -68,18 +70,43 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
     if not keep:
         _wipe(folder.root)
     world = build_world(seed, int(time.time() * 1000), hostile=hostile)
-    async with running(world) as sandbox, _firestore(folder, progress) as firestore:
+    async with shop(folder, world, progress) as running_shop:
+        result = await first_run(running_shop, running_shop.tree.started_at - began, progress)
+        if once:
+            return result
+        _tell(result, running_shop)
+        await _trade(running_shop)
+        return result
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Simulated vendors with the whole system running against them. `file`: its configuration."""
+
+    sandbox: Sandbox
+    configuration: Configuration
+    file: Path
+    tree: Tree
+
+
+@contextlib.asynccontextmanager
+async def shop(
+    folder: DataFolder,
+    world: World,
+    progress: Progress,
+    *,
+    alleaves: Conditions | None = None,
+    alpine_iq: Conditions | None = None,
+    with_firestore: bool = True,
+) -> AsyncIterator[Shop]:
+    """Vendors, Firestore emulator, Kafka and all roles while the block runs. Conditions: latency and failures."""
+    firestore_ = _firestore(folder, progress) if with_firestore else contextlib.nullcontext()
+    async with running(world, alleaves=alleaves, alpine_iq=alpine_iq) as sandbox, firestore_ as firestore:
         file = _write_configuration(folder, sandbox, firestore)
         configuration = load(file, os.environ)
         environment = {"LOYALTY_CONFIG": str(file)} | ({"FIRESTORE_EMULATOR_HOST": firestore} if firestore else {})
         async with tree(configuration, environment, progress) as tree_:
-            phases = {"start": round(tree_.started_at - began, 2)}
-            result = await _first_run(tree_, configuration, sandbox, phases, progress)
-            if once:
-                return result
-            _tell(result, tree_, file)
-            await _trade(sandbox, tree_)
-            return result
+            yield Shop(sandbox, configuration, file, tree_)
 
 
 def _root() -> Path:
@@ -169,24 +196,22 @@ customers = {equity_customers}
 """
 
 
-async def _first_run(
-    tree_: Tree, configuration: Configuration, sandbox: Sandbox, phases: dict[str, float], progress: Progress
-) -> DemoResult:
-    views = Views(tree_.folder.views)
-    try:
+async def first_run(running_shop: Shop, start_seconds: float, progress: Progress) -> DemoResult:
+    """Follow the first run to its end, wait until the views have everything, and compare with the oracle."""
+    tree_ = running_shop.tree
+    phases = {"start": round(start_seconds, 2)}
+    with contextlib.closing(Views(tree_.folder.views)) as views:
         run = await _followed(tree_, views, progress)
         phases["firstSync"] = round(time.monotonic() - tree_.started_at, 2)
         phases |= {name: round(ms / 1000, 2) for name, ms in run.phases_ms.items()}
         if run.outcome != "completed":
             raise LoyaltyError(f"the first run failed in phase {run.phase}: {run.reason}. See {tree_.folder.log('*')}.")
-        ends = await end_positions(tree_.bootstrap, configuration.kafka.prefix, TOPICS)
+        ends = await end_positions(tree_.bootstrap, running_shop.configuration.kafka.prefix, TOPICS)
         await views.wait_for(ends, timeout=SETTLE_SECONDS)
-        phases["total"] = round(time.monotonic() - tree_.started_at + phases["start"], 2)
-        compared, wrong = differences(sandbox.world, views, ORG)
+        phases["total"] = round(time.monotonic() - tree_.started_at + start_seconds, 2)
+        compared, wrong = differences(running_shop.sandbox.world, views, ORG)
         calls = {"alleaves": run.alleaves_calls or 0, "alpineIq": run.alpine_calls or 0}
         return DemoResult(views.stats(ORG).answer(), phases, tuple(wrong), compared, calls)
-    finally:
-        views.close()
 
 
 async def _followed(tree_: Tree, views: Views, progress: Progress) -> Run:
@@ -205,24 +230,24 @@ async def _followed(tree_: Tree, views: Views, progress: Progress) -> Run:
         await asyncio.sleep(0.1)
 
 
-def _tell(result: DemoResult, tree_: Tree, file: Path) -> None:
+def _tell(result: DemoResult, running_shop: Shop) -> None:
     figures = result.figures
     print(  # noqa: T201
         f"{figures['totalCustomers']:,} customers, {figures['withAlpineSync']} known to Alpine IQ: "
         f"{figures['reconciled']} agree, {figures['needsReview']} need review. "
         f"{result.compared - len(result.wrong):,} of {result.compared:,} profiles equal the oracle.\n"
-        f"Web: {tree_.folder.endpoints().get('web')}\n"
-        f"Ask more: loyalty status --config {file}\n"
+        f"Web: {running_shop.tree.folder.endpoints().get('web')}\n"
+        f"Ask more: loyalty status --config {running_shop.file}\n"
         "Trade goes on; Ctrl-C ends it.",
         flush=True,
     )
 
 
-async def _trade(sandbox: Sandbox, tree_: Tree) -> None:
+async def _trade(running_shop: Shop) -> None:
     """Let the shop go on trading, and say what happens, until cancelled."""
     while True:
-        if tree_.processes.failed.done():
-            await tree_.processes.failed
-        for change in sandbox.trade.run(1, int(time.time() * 1000)):
+        if running_shop.tree.processes.failed.done():
+            await running_shop.tree.processes.failed
+        for change in running_shop.sandbox.trade.run(1, int(time.time() * 1000)):
             print(f"{change.kind}: order {change.order_id} of customer {change.customer_id}", flush=True)  # noqa: T201
         await asyncio.sleep(TRADE_SECONDS)

@@ -33,7 +33,7 @@ def give_up(turn: Turn, record: Input, error: Exception, at: int, org: str) -> N
         partition=record.partition,
         offset=record.offset,
     )
-    turn.emit(DEAD_LETTERS, record.key or b"", record.value or b"", tuple(headers))
+    turn.emit(DEAD_LETTERS, record.key or b"", record.value or b"", (*record.headers, *headers))
     faults = turn.state.get(FAULTS, Faults) or Faults()
     offsets = (*_recent(faults, record.offset), record.offset)
     turn.state.put(FAULTS, Faults(offsets, faults.stopped_at))

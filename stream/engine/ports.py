@@ -60,7 +60,10 @@ class Transaction(Protocol):
         """Add changed keys to the changelog (None deletes)."""
 
     async def commit(self) -> int:
-        """Make all of it visible. Returns the changelog offset of the last change."""
+        """Make all of it visible. Returns the changelog offset of the last change.
+
+        Raises a retryable error only when nothing of it will ever be visible: the caller then repeats all of it.
+        """
 
     async def abort(self) -> None:
         """Forget all of it. Never raises for a transaction that is not open."""

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stream.engine.ports import Store
+from stream.errors import LoyaltyError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -97,6 +98,10 @@ def cursor_key(event_id: str) -> bytes:
     return f"c|{event_id}".encode()
 
 
+class StateUnreadable(LoyaltyError):
+    """The store failed, or holds what this version does not understand: never the fault of the record at hand."""
+
+
 @cache
 def decoder(kind: type[T]) -> msgspec.msgpack.Decoder[T]:
     """The decoder of a kind of value; one per kind."""
@@ -122,9 +127,15 @@ class State:
         if value is _MISSING:
             value = self._values.get(key, _MISSING)
             if value is _MISSING:
-                raw = self._store.get(key)
-                value = self._values[key] = None if raw is None else decoder(kind).decode(raw)
+                value = self._values[key] = self._read(key, kind)
         return value  # type: ignore[no-any-return]  # a key always holds one kind
+
+    def _read(self, key: bytes, kind: type[T]) -> T | None:
+        try:
+            raw = self._store.get(key)
+            return None if raw is None else decoder(kind).decode(raw)
+        except Exception as error:
+            raise StateUnreadable(f"the value of {key!r} cannot be read: {error}") from error
 
     def put(self, key: bytes, value: msgspec.Struct) -> None:
         """Set `key` for the record at hand."""
@@ -136,6 +147,12 @@ class State:
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
+        try:
+            yield from self._scan(prefix, kind, after)
+        except Exception as error:
+            raise StateUnreadable(f"what begins with {prefix!r} cannot be read: {error}") from error
+
+    def _scan(self, prefix: bytes, kind: type[T], after: bytes | None) -> Iterator[tuple[bytes, T]]:
         overlay = {key: self._values[key] for key in self._changed} | self._staged
         mine = sorted(k for k in overlay if k.startswith(prefix) and (after is None or k > after))
         stored = self._store.scan(prefix, after)

@@ -7,14 +7,16 @@
     5  acknowledge
 
 A crash before 3 ends leaves nothing: the next owner applies the same records again. A crash after it is
-made good from the changelog, which holds the position too. A partition-wide record is a unit of its own,
-worked off in several transactions over key ranges; the position moves with the last.
+made good from the changelog, which holds the position too. A partition-wide record that has keys to walk is
+a unit of its own, worked off in several transactions over key ranges; the position moves with the last. One
+that only counts towards a barrier is taken in like any other record.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from enum import Enum, auto
 from itertools import islice
 from typing import Any, Protocol
 
@@ -45,6 +47,14 @@ BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)
 """Waits between tries of a unit: together below the rebalance timeout, after which the owner is replaced."""
 
 Decoded = tuple[Input, Event[Any] | BadRecord]
+
+
+class _Outcome(Enum):
+    """What became of a record in its unit."""
+
+    APPLIED = auto()
+    WALKS = auto()
+    STOPS = auto()
 
 
 class Wide(Protocol):
@@ -112,13 +122,25 @@ class Partition:
         self.dead_letters = 0
 
     async def commit(self, agent: Agent, records: Sequence[Input]) -> None:
-        """Apply and commit records, in units: a partition-wide record is one of its own."""
-        for unit in _units(self._decode(agent, records)):  # 1
-            record, event = unit[0]
-            if isinstance(event, Event) and event.id:
-                await self._commit_wide(agent, record, event)
+        """Apply and commit records in one unit; a partition-wide record that has keys to walk is one of its own."""
+        turn, taken = self._turn(), 0
+        for record, event in self._decode(agent, records):  # 1
+            outcome = self._apply(agent, turn, record, event)  # 2
+            if outcome is _Outcome.APPLIED:
+                taken += 1
+            elif outcome is _Outcome.STOPS:
+                await self._stop(turn, record, event)
             else:
-                await self._commit_narrow(agent, unit)
+                await self._commit_unit(turn, taken, record.offset - 1)
+                await self._commit_wide(agent, record, event)
+                turn, taken = self._turn(), 0
+            turn.offset = record.offset
+        await self._commit_unit(turn, taken, turn.offset)
+
+    async def _commit_unit(self, turn: Turn, taken: int, offset: int) -> None:
+        if taken:
+            await self._transact(turn, Position(self.place.epoch, offset))  # 3, 4
+            self.applied += taken
 
     async def begin_epoch(self, agent: Agent, offset: int) -> None:
         """The input log lost its tail: count from its new end, in a higher epoch, and say everything again."""
@@ -138,54 +160,43 @@ class Partition:
             if record.offset > included:
                 yield record, _decoded(agent.vocabulary, record)
 
-    async def _commit_narrow(self, agent: Agent, unit: Sequence[Decoded]) -> None:
-        turn = Turn(State(self.store), self.place)
-        for record, event in unit:  # 2
-            if not self._apply(agent, turn, record, event):
-                await self._stop(turn, record, event)
-        await self._transact(turn, Position(self.place.epoch, unit[-1][0].offset))  # 3, 4
-        self.applied += len(unit)
-
-    def _apply(self, agent: Agent, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> bool:
-        """Apply one record, or give it up. False when it must stop the partition instead."""
+    def _apply(self, agent: Agent, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> _Outcome:
+        """Apply one record, or give it up, or say why it cannot be part of this unit."""
         turn.offset = record.offset
         try:
             if isinstance(event, BadRecord):
                 raise event
-            agent.apply(event, turn)
+            if not event.id:
+                agent.apply(event, turn)
+            elif not _was_taken(turn, event):
+                if agent.wide(event, turn) is not None:
+                    turn.drop()
+                    return _Outcome.WALKS
+                _take(turn, event)
         except Exception as error:
             if isinstance(error, LoyaltyError) and not isinstance(error, BadRecord):
                 raise
             turn.drop()
             if too_many(turn.state.get(FAULTS, Faults) or Faults(), record.offset):
-                return False
-            at, org = _about(event)
+                return _Outcome.STOPS
+            at, org = _about(record, event)
             give_up(turn, record, error, at, org)
             self.dead_letters += 1
         turn.keep()
-        return True
+        return _Outcome.APPLIED
 
-    async def _commit_wide(self, agent: Agent, record: Input, event: Event[Any]) -> None:
-        turn = self._turn(record)
-        taken = turn.state.get(TAKEN, Taken) or Taken()
-        if event.id not in taken.ids:
-            turn = await self._apply_wide(agent, turn, record, event)
-            turn.state.put(TAKEN, Taken((*taken.ids, event.id)[-TAKEN_IDS:]))
-            turn.state.delete(cursor_key(event.id))
-            turn.keep()
+    async def _commit_wide(self, agent: Agent, record: Input, event: Event[Any] | BadRecord) -> None:
+        """A partition-wide record alone: what it staged is staged again, now that what came before is committed."""
+        assert isinstance(event, Event)
+        turn = self._turn(record.offset)
+        work = agent.wide(event, turn)
+        if work is not None:
+            turn = await self._walk(work, turn, record, event)
+        _take(turn, event)
+        turn.state.delete(cursor_key(event.id))
+        turn.keep()
         await self._transact(turn, Position(self.place.epoch, record.offset))
         self.applied += 1
-
-    async def _apply_wide(self, agent: Agent, turn: Turn, record: Input, event: Event[Any]) -> Turn:
-        """The turn with what is left to commit. An event that cannot be begun becomes a dead letter."""
-        try:
-            work = agent.wide(event, turn)
-        except BadRecord as error:
-            turn.drop()
-            give_up(turn, record, error, event.at, event.org)
-            self.dead_letters += 1
-            return turn
-        return turn if work is None else await self._walk(work, turn, record, event)
 
     async def _walk(self, work: Wide, turn: Turn, record: Input, event: Event[Any]) -> Turn:
         """Visit every key of every pass; all but the last transaction are committed here."""
@@ -204,19 +215,19 @@ class Partition:
             turn.state.put(cursor_key(event.id), cursor)
             turn.keep()
             await self._transact(turn, self.position)
-            turn = self._turn(record)
+            turn = self._turn(record.offset)
         work.finish(turn)
         return turn
 
-    def _turn(self, record: Input) -> Turn:
+    def _turn(self, offset: int = -1) -> Turn:
         turn = Turn(State(self.store), self.place)
-        turn.offset = record.offset
+        turn.offset = offset
         return turn
 
     async def _stop(self, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> None:
         """Commit what came before, tell people once, and refuse to go on."""
         faults = turn.state.get(FAULTS, Faults) or Faults()
-        at, org = _about(event)
+        at, org = _about(record, event)
         reason = (
             f"{self.place.agent} stopped partition {self.place.partition} of {self.place.source} at offset "
             f"{record.offset}: more than {len(faults.offsets)} dead letters in a row of 1,000 records mean a bad "
@@ -238,6 +249,8 @@ class Partition:
         outputs, changes = turn.outputs(), dict(turn.state.changes())
         if POSITION in changes:
             changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
+        if not outputs and not changes:
+            return
         offset = await _persist(lambda: self._write(outputs, changes))  # 3
         self.store.write(changes, offset)  # 4
         self.position = position
@@ -250,7 +263,6 @@ class Partition:
         except BaseException:
             await transaction.abort()
             raise
-        # Not repeated when it fails: whether it was committed is known only to the changelog.
         return await transaction.commit()
 
 
@@ -280,21 +292,18 @@ def _decoded(vocabulary: Vocabulary, record: Input) -> Event[Any] | BadRecord:
         return error
 
 
-def _units(decoded: Iterator[Decoded]) -> Iterator[list[Decoded]]:
-    """Runs of ordinary records; each partition-wide record alone."""
-    run: list[Decoded] = []
-    for item in decoded:
-        if isinstance(item[1], Event) and item[1].id:
-            if run:
-                yield run
-            yield [item]
-            run = []
-        else:
-            run.append(item)
-    if run:
-        yield run
+def _was_taken(turn: Turn, event: Event[Any]) -> bool:
+    """Publishers repeat a partition-wide event until every partition has acknowledged it."""
+    return event.id in (turn.state.get(TAKEN, Taken) or Taken()).ids
 
 
-def _about(event: Event[Any] | BadRecord) -> tuple[int, str]:
-    """When and whose: as far as the record could be read."""
-    return (0, "") if isinstance(event, BadRecord) else (event.at, event.org)
+def _take(turn: Turn, event: Event[Any]) -> None:
+    taken = turn.state.get(TAKEN, Taken) or Taken()
+    turn.state.put(TAKEN, Taken((*taken.ids, event.id)[-TAKEN_IDS:]))
+
+
+def _about(record: Input, event: Event[Any] | BadRecord) -> tuple[int, str]:
+    """When and whose, as far as the record could be read: at least its key says whose."""
+    if isinstance(event, BadRecord):
+        return 0, (record.key or b"").partition(b":")[0].decode(errors="replace")
+    return event.at, event.org

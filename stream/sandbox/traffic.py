@@ -24,6 +24,11 @@ class Traffic:
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
         self._times.append(at)
 
+    @property
+    def first_at(self) -> float | None:
+        """When the first call arrived; None before it."""
+        return self._times[0] if self._times else None
+
     def within(self, seconds: float, until: float) -> int:
         """How many calls arrived in the last `seconds`."""
         count = 0

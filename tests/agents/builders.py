@@ -6,7 +6,7 @@ immediate; nothing is decided until `settle` (or, in tests of interleavings, sin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -348,6 +348,7 @@ def drop(broker: MemoryBroker, topic: str, which: Callable[[Input], bool]) -> in
     return lost
 
 
-def shares(total: Mapping[str, int], parts: Sequence[Mapping[str, int]]) -> bool:
-    """Whether the parts add up to the total, field by field."""
-    return all(value == sum(part[name] for part in parts) for name, value in total.items())
+def copy_log(source: MemoryBroker, target: MemoryBroker, topic: str) -> None:
+    """The same records at the same offsets."""
+    for partition in range(source.partitions):
+        target._logs[topic, partition] = list(source._logs[topic, partition])

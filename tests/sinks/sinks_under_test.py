@@ -87,6 +87,7 @@ class ViewsUnderTest(Running):
     async def start(self) -> None:
         follower = ViewsFollower(self._log.bootstrap, self._log.prefix, self._path, batch_records=20)
         self.begin(follower.run())
+        self._follower = follower
         await follower.opened()
 
     async def stop(self) -> None:
@@ -97,7 +98,7 @@ class ViewsUnderTest(Running):
 
     async def level(self) -> None:
         ends = await self._log.ends()
-        await self.until(lambda: self.views.reached(ends))
+        await self.until(lambda: self._follower.ready and self.views.reached(ends))
 
     async def shown(self, org: str, customer: str) -> Shown | None:
         profile = self.views.profile(org, customer)

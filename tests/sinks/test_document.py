@@ -11,7 +11,7 @@ from stream.contracts.profiles import Verdict
 from stream.sinks.document import FIELDS, document_id, document_of, iso, iso_millis, json_line, utc
 from tests.sinks.records import AT, ORG, a_profile
 
-KNOWN = {
+KNOWN: dict[str, Any] = {
     "points_from_alpine": 475,
     "discrepancy": 25,
     "alpine_user_id": "c-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from stream.sinks.firestore.writer import DocumentWriter
 from tests.sinks.records import AT, ORG, a_profile, alert_record, entry_record, profile_record, run_record
 
 PATH = f"customers/{ORG}_3528"
-KNOWN = {
+KNOWN: dict[str, Any] = {
     "points_from_alpine": 475,
     "discrepancy": 25,
     "alpine_user_id": "c-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -24,7 +25,7 @@ from stream.sinks.firestore.writer import DocumentWriter
 from tests.sinks.records import a_profile, profile_record
 from tests.sinks.sinks_under_test import NoPublisher
 
-Answer = grpc.StatusCode | Sequence[int] | None
+Answer = Any  # a grpc.StatusCode, statuses per write, or None
 
 
 class ScriptedFirestore:
@@ -42,7 +43,7 @@ class ScriptedFirestore:
         response = BatchWriteResponse()
         for position in range(len(request.writes)):
             response.write_results.add()
-            response.status.add().code = answer[position] if answer else 0  # type: ignore[index]
+            response.status.add().code = answer[position] if answer else 0
         return response
 
     async def batch_get(self, request: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stream.agents.accounts.book import Book, InForce, RuleBook
-from stream.agents.accounts.judging import judge
+from stream.agents.accounts.judging import judge, judged_anew
 from stream.agents.accounts.walks import LinkWalk, Recompute, SweepWalk, VerdictBarrier, VerdictWalk, barrier_key
 from stream.contracts import facts, topics
 from stream.contracts.commands import LookUpBalance
@@ -19,7 +19,7 @@ from stream.engine import state as keys
 from stream.engine.turn import Turn
 from stream.engine.unit import Unit, Wide
 from stream.errors import BadRecord
-from stream.loyalty.account import Account
+from stream.loyalty.account import Account, AnswerKind
 from stream.loyalty.accrual import move_away, observe_order
 from stream.loyalty.balances import look_up_empty, take_balance, take_movement
 from stream.loyalty.cases import acknowledge
@@ -82,7 +82,7 @@ class Accounts:
             return LinkWalk(event, data, rules)
         if isinstance(data, facts.SweepSeen):
             key = barrier_key(event.org, data.run)
-            barrier = (turn.state.get(key, VerdictBarrier) or VerdictBarrier()).arrived(data)
+            barrier = (turn.state.get(key, VerdictBarrier) or VerdictBarrier(since=turn.version)).arrived(data)
             turn.state.put(key, barrier)
             return VerdictWalk(event, data, rules, barrier) if barrier.complete(data.partitions) else None
         raise BadRecord(f"{type(data).__name__} must not be partition-wide")
@@ -101,7 +101,17 @@ class Accounts:
         """Say an account's profile again, in a new epoch."""
         org, _, customer = key[2:].decode().partition(":")
         book = Book(turn, self._rules.of(turn, org), org, customer, 0)
-        book.say_profile(book.account())
+        account = book.account()
+        book.at = _last_heard_of(book, account)
+        book.say_profile(account)
+
+
+def _last_heard_of(book: Book, account: Account) -> int:
+    """UTC ms: when the newest of what is known was observed."""
+    times = [line.observed_at for _, line in book.lines()]
+    times += [link.balance.observed_at for link in account.links.values() if link.balance is not None]
+    times += [known.observed_at for known in (account.attributes, account.presence) if known is not None]
+    return max(times, default=0)
 
 
 def _order(book: Book, fact: facts.OrderObserved) -> None:
@@ -135,6 +145,8 @@ def _reassigned(book: Book, fact: facts.OrderReassigned) -> None:
     effect = move_away(book.account(), book.line(fact.order), fact, book.rules)
     if effect is None:
         return
+    if book.known() is None:
+        book.say_profile(effect.account)
     book.keep_line(fact.order, effect.line)
     book.keep(effect.account)
     if effect.cause is not None:
@@ -190,7 +202,7 @@ def _balance(
         book.keep(account)
         book.say_profile(account)
     if run is not None:
-        _conclude(book, account or book.account(), run)
+        _conclude(book, judged_anew(account, run) if account is not None else book.account(), run)
 
 
 def _movement(book: Book, fact: facts.MovementMatched) -> None:
@@ -201,8 +213,25 @@ def _movement(book: Book, fact: facts.MovementMatched) -> None:
 
 
 def _look_up_empty(book: Book, fact: facts.LookUpEmpty) -> None:
-    account = look_up_empty(book.account(), fact) or book.account()
-    _conclude(book, account, fact.run)
+    known = book.known()
+    if known is None:
+        book.report(CustomerSynced(fact.run, "failed", "neither the point of sale nor the provider knows the customer"))
+        return
+    account = look_up_empty(known, fact)
+    if account is not None:
+        account = _answered_elsewhere(book, known, account)
+    _conclude(book, account or known, fact.run)
+
+
+def _answered_elsewhere(book: Book, before: Account, after: Account) -> Account:
+    """Contacts does not know of this answer and would not repeat its own: a new link version makes it."""
+    anew = {
+        identity: replace(link, version=book.turn.version)
+        for identity, link in after.links.items()
+        if link.balance != (held := before.links[identity].balance) and held and held.kind is not AnswerKind.ABSENT
+    }
+    book.say_links(tuple(anew.items()), ())
+    return replace(after, links=after.links | anew)
 
 
 def _look_up_failed(book: Book, fact: facts.LookUpFailed) -> None:

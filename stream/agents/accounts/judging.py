@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from stream.agents.accounts.book import Book
 from stream.contracts.profiles import Verdict
 from stream.contracts.runs import Tally
@@ -26,6 +28,16 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
     book.say_profile(conclusion.account)
     book.say_conclusion(conclusion, run)
     return conclusion.account
+
+
+def judged_anew(account: Account, run: str) -> Account:
+    """The account as if `run` had not judged it: one customer's look-up may be answered under several identities,
+    and the last answer decides."""
+    review = account.review
+    if review is None or review.run != run:
+        return account
+    streak = max(review.streak - (review.verdict is Verdict.DISCREPANCY), 0)
+    return replace(account, review=replace(review, run="", streak=streak))
 
 
 def tally_of(account: Account) -> Tally:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from stream.agents.accounts.book import Book
 from stream.agents.accounts.judging import judge, tally_of
+from stream.agents.barriers import Barrier, forget_older
 from stream.agents.links import LinkDigest
 from stream.contracts import topics
 from stream.contracts.alerts import Alert, AlertKind, encode_alert
@@ -30,28 +32,32 @@ from stream.loyalty.snapshots import missing_after_walk, removal_plausible
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class VerdictBarrier(msgspec.Struct, frozen=True, array_like=True):
+class VerdictBarrier(Barrier, frozen=True, array_like=True, kw_only=True):
     """Which contacts partitions have joined a run's sweep, at which attempt. `decided`: verdicts are taken."""
 
     attempt: int = 0
     partitions: tuple[int, ...] = ()
-    decided: bool = False
 
     def arrived(self, seen: SweepSeen) -> VerdictBarrier:
         """With one more marker; a higher attempt replaces a lower one."""
         if self.decided or seen.attempt < self.attempt:
             return self
         before = self.partitions if seen.attempt == self.attempt else ()
-        return VerdictBarrier(seen.attempt, tuple(sorted({*before, seen.partition})))
+        return replace(self, attempt=seen.attempt, partitions=tuple(sorted({*before, seen.partition})))
 
     def complete(self, partitions: int) -> bool:
         """All have joined and nothing has been decided yet."""
         return not self.decided and len(self.partitions) == partitions
 
 
+def barriers_of(org: str) -> bytes:
+    """Prefix of the barriers of an org."""
+    return f"b|{org}|".encode()
+
+
 def barrier_key(org: str, run: str) -> bytes:
     """Key of a run's barrier."""
-    return f"b|{org}|{run}|verdicts".encode()
+    return barriers_of(org) + f"{run}|verdicts".encode()
 
 
 class _OfAccounts:
@@ -275,4 +281,5 @@ class VerdictWalk(_OfAccounts):
         body = RunTally(data.run, data.attempt, place.partition, place.partitions, self._tally)
         value = RUNS.encode(body, org=self.event.org, at=self.event.at, source=turn.source)
         turn.emit(topics.RUNS, self.event.org.encode(), value)
-        turn.state.put(barrier_key(self.event.org, data.run), msgspec.structs.replace(self._barrier, decided=True))
+        turn.state.put(barrier_key(self.event.org, data.run), replace(self._barrier, decided=True))
+        forget_older(turn, barriers_of(self.event.org), VerdictBarrier, self._barrier.since)

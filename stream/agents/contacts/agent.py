@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stream.agents.contacts.answers import facts, now
+from stream.agents.contacts.forget import Forget
 from stream.agents.contacts.join import Join
 from stream.agents.contacts.state import (
     IdentityState,
@@ -21,7 +22,7 @@ from stream.agents.contacts.state import (
 from stream.agents.links import LinkDigest
 from stream.contracts import topics
 from stream.contracts.envelope import Event
-from stream.contracts.facts import FACTS, LinksRequested, MovementMatched
+from stream.contracts.facts import FACTS, MovementMatched
 from stream.contracts.identities import (
     IDENTITIES,
     BalanceObserved,
@@ -76,16 +77,17 @@ class Contacts:
     def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
         """Count towards the barrier of a run; the one that completes it is worked off."""
         data = event.data
-        if isinstance(data, SweepStarted):
-            return None
         key = barrier_key(event.org, data.run)
-        barrier = turn.state.get(key, JoinBarrier) or JoinBarrier()
-        if isinstance(data, LinksComplete):
+        barrier = turn.state.get(key, JoinBarrier) or JoinBarrier(since=turn.version)
+        if isinstance(data, SweepStarted):
+            barrier = replace(barrier, began=barrier.began | {data.attempt: turn.version})
+        elif isinstance(data, LinksComplete):
             if not _links_agree(event, data, turn):
-                return None
+                return Forget(event, data) if data.attempt < RESENDS else None
             barrier = replace(barrier, links=barrier.links | {data.partition: data.attempt})
         elif isinstance(data, SweepCompleted):
-            barrier = replace(barrier, swept=data.attempt, sweep_started_at=data.started_at)
+            if not barrier.decided and data.attempt >= barrier.swept:
+                barrier = replace(barrier, swept=data.attempt, sweep_started_at=data.started_at)
         else:
             raise BadRecord(f"{type(data).__name__} must not be partition-wide")
         turn.state.put(key, barrier)
@@ -105,12 +107,12 @@ def _link(event: Event[Any], data: ContactLinked, turn: Turn) -> None:
     if known is not None and known.version >= data.link_version:
         return
     _count(event, data.identity, known.version if known else None, data.link_version, turn)
-    links = state.links | {event.customer: Linked(data.link_version, data.linked_at)}
+    links = state.links | {event.customer: Linked(data.link_version, turn.version)}
     state = replace(state, links=links, missed=0)
     run = state.asked.get(event.customer)
     if run is not None:
         asked = {customer: r for customer, r in state.asked.items() if customer != event.customer}
-        state = _answer_now(event, data.identity, replace(state, asked=asked), run, turn)
+        state = _answer_now(event, data.identity, replace(state, asked=asked), event.customer, run, turn)
     turn.state.put(key, state)
 
 
@@ -142,38 +144,43 @@ def _balance(event: Event[Any], data: BalanceObserved, turn: Turn) -> None:
     state = replace(state, row=_row(state.row, data))
     if data.customer is not None:
         if data.customer in state.links:
-            state = _answer_now(event, data.identity, state, data.run, turn)
+            state = _answer_now(event, data.identity, state, data.customer, data.run, turn)
         else:
             state = replace(state, asked=state.asked | {data.customer: data.run})
     turn.state.put(key, state)
 
 
 def _row(known: Row | None, data: BalanceObserved) -> Row:
-    """The provider's row. Within one sweep every contact that answers to the identity is remembered."""
-    if data.customer is not None:
-        run, attempt = (known.run, known.attempt) if known else ("", 0)
-        if known is not None and known.observed_at > data.observed_at:
-            return known
-        return Row((data.contact,), data.points, data.tier, data.observed_at, run, attempt)
-    if known is not None and (known.run, known.attempt) == (data.run, data.attempt):
+    """The provider's row: what was observed last. Within one sweep every contact that answers to the identity is
+    remembered; a look-up asks about one of them, so that the others stay, and is no sweep's sight of the row."""
+    new = Row((data.contact,), data.points, data.tier, data.observed_at, data.run, data.attempt)
+    looked_up = data.customer is not None
+    if known is None:
+        return replace(new, run="", attempt=0) if looked_up else new
+    newest = new if data.observed_at >= known.observed_at else known
+    if looked_up:
+        contacts = known.contacts if data.contact in known.contacts else newest.contacts
+        return replace(newest, contacts=contacts, run=known.run, attempt=known.attempt)
+    if known.run == data.run and known.attempt > data.attempt:
+        return known
+    if (known.run, known.attempt) == (data.run, data.attempt):
         contacts = tuple(sorted({*known.contacts, data.contact}))
-        if known.observed_at > data.observed_at:
-            return replace(known, contacts=contacts)
-        return Row(contacts, data.points, data.tier, data.observed_at, data.run, data.attempt)
-    if known is not None and known.observed_at > data.observed_at:
-        return replace(known, run=data.run, attempt=data.attempt)
-    return Row((data.contact,), data.points, data.tier, data.observed_at, data.run, data.attempt)
+    else:
+        contacts = new.contacts if data.contact in known.contacts else newest.contacts
+    return replace(newest, contacts=contacts, run=data.run, attempt=data.attempt)
 
 
-def _answer_now(event: Event[Any], identity: str, state: IdentityState, run: str, turn: Turn) -> IdentityState:
+def _answer_now(
+    event: Event[Any], identity: str, state: IdentityState, asked_for: str, run: str, turn: Turn
+) -> IdentityState:
+    """Tell all holders; only of the one that was asked for may `run` take the verdict."""
     answer = now(state)
     if answer is None or state.row is None:
         return state
-    observed_at = state.row.observed_at
-    for customer, fact in facts(
-        identity, answer, turn.version, observed_at=observed_at, sweep_started_at=observed_at, run=run
-    ):
-        value = FACTS.encode(fact, org=event.org, customer=customer, at=event.at, source=turn.source)
+    at = state.row.observed_at
+    for customer, fact in facts(identity, answer, turn.version, observed_at=at, sweep_started_at=at, run=run):
+        body = fact if customer == asked_for else replace(fact, run=None)
+        value = FACTS.encode(body, org=event.org, customer=customer, at=event.at, source=turn.source)
         turn.emit(topics.FACTS, account_key(event.org, customer), value)
     return replace(state, told=answer, missed=0)
 
@@ -191,13 +198,6 @@ def _movement(event: Event[Any], data: MovementObserved, turn: Turn) -> None:
 
 
 def _links_agree(event: Event[Any], data: LinksComplete, turn: Turn) -> bool:
-    """Does what arrived match what was sent? If not, ask for all links again."""
+    """Does what arrived match what was sent?"""
     digest = turn.state.get(digest_key(event.org, data.partition), LinkDigest) or LinkDigest()
-    if (digest.count, digest.total) == (data.count, data.digest):
-        return True
-    if data.attempt < RESENDS:
-        request = LinksRequested(data.run, data.attempt + 1, resend=True)
-        event_id = f"{data.run}:{data.attempt + 1}:LinksRequested"
-        value = FACTS.encode(request, org=event.org, at=event.at, source=turn.source, event_id=event_id)
-        turn.emit_everywhere(topics.FACTS, event.org.encode(), value)
-    return False
+    return (digest.count, digest.total) == (data.count, data.digest)

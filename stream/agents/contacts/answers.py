@@ -17,12 +17,14 @@ BalanceFact = BalanceMatched | BalanceMissed | BalanceAbsent | BalanceAmbiguous
 
 
 def after_sweep(
-    state: IdentityState, run: str, attempt: int, sweep_started_at: int
+    state: IdentityState, run: str, attempt: int, began: Version
 ) -> tuple[IdentityState, Answer | None]:
-    """The identity's state after a complete sweep, and the answer if there is something new to say."""
-    seen = state.row is not None and (state.row.run, state.row.attempt) == (run, attempt)
-    held = {c: link for c, link in state.links.items() if link.linked_at < sweep_started_at}
-    if seen and state.row is not None:
+    """The identity's state after a complete sweep, and the answer if there is something new to say.
+
+    `began`: (epoch, offset) of SweepStarted; only a link that was there before it can be missed.
+    """
+    held = {c: link for c, link in state.links.items() if link.arrived < began}
+    if state.row is not None and seen(state, run, attempt):
         answer = _seen(state.links, state.row)
         state = msgspec.structs.replace(state, missed=0)
     elif held:
@@ -34,6 +36,11 @@ def after_sweep(
     if not state.links or answer == state.told:
         return state, None
     return msgspec.structs.replace(state, told=answer), answer
+
+
+def seen(state: IdentityState, run: str, attempt: int) -> bool:
+    """Whether that sweep saw the identity."""
+    return state.row is not None and (state.row.run, state.row.attempt) == (run, attempt)
 
 
 def now(state: IdentityState) -> Answer | None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from stream.agents.contacts.answers import after_sweep, facts
-from stream.agents.contacts.state import IdentityState, JoinBarrier, barrier_key, identities_of
+from stream.agents.barriers import forget_older
+from stream.agents.contacts.answers import after_sweep, facts, seen
+from stream.agents.contacts.state import IdentityState, JoinBarrier, barrier_key, barriers_of, identities_of
 from stream.contracts import topics
 from stream.contracts.facts import FACTS, SweepSeen
 from stream.contracts.names import account_key
 from stream.engine.turn import Turn
+
+NEVER = (0, -1)
+"""Of a sweep whose beginning is not in the log any more: nothing was linked before it, so nobody is judged absent."""
 
 
 class Join:
@@ -33,8 +37,12 @@ class Join:
         known = turn.state.get(key, IdentityState)
         if known is None:
             return
-        started = self._barrier.sweep_started_at
-        state, answer = after_sweep(known, self._run, self._barrier.swept, started)
+        started, attempt = self._barrier.sweep_started_at, self._barrier.swept
+        if not known.links and not known.asked and not seen(known, self._run, attempt):
+            turn.state.delete(key)  # nobody's, and no longer the provider's
+            return
+        began = self._barrier.began.get(attempt, NEVER)
+        state, answer = after_sweep(known, self._run, attempt, began)
         if state != known:
             turn.state.put(key, state)
         if answer is None:
@@ -48,8 +56,9 @@ class Join:
     def finish(self, turn: Turn) -> None:
         """Tell every accounts partition that this one has joined."""
         place, attempt = turn.place, self._barrier.swept
-        seen = SweepSeen(self._run, attempt, place.partition, place.partitions, self._barrier.sweep_started_at)
+        body = SweepSeen(self._run, attempt, place.partition, place.partitions, self._barrier.sweep_started_at)
         event_id = f"{self._run}:{attempt}:{place.partition}:SweepSeen"
-        value = FACTS.encode(seen, org=self._org, at=self._at, source=turn.source, event_id=event_id)
+        value = FACTS.encode(body, org=self._org, at=self._at, source=turn.source, event_id=event_id)
         turn.emit_everywhere(topics.FACTS, self._org.encode(), value)
         turn.state.put(barrier_key(self._org, self._run), replace(self._barrier, decided=True))
+        forget_older(turn, barriers_of(self._org), JoinBarrier, self._barrier.since)

@@ -6,12 +6,14 @@ from enum import StrEnum
 
 import msgspec
 
+from stream.agents.barriers import Barrier
+
 
 class Linked(msgspec.Struct, frozen=True, array_like=True):
-    """A customer that holds the identity."""
+    """A customer that holds the identity. `arrived`: (epoch, offset) at which contacts heard of it."""
 
     version: tuple[int, int]
-    linked_at: int
+    arrived: tuple[int, int]
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -56,13 +58,18 @@ class IdentityState(msgspec.Struct, frozen=True, array_like=True):
     asked: dict[str, str] = {}
 
 
-class JoinBarrier(msgspec.Struct, frozen=True, array_like=True):
-    """What has arrived of a run. `links`: accounts partition → attempt of its LinksComplete. `decided`: joined."""
+class JoinBarrier(Barrier, frozen=True, array_like=True, kw_only=True):
+    """What has arrived of a run.
 
-    links: dict[int, int] = {}
+    `links`: accounts partition → attempt of its LinksComplete. `swept`: attempt of the sweep, 0 before it is
+    complete. `began`: attempt → (epoch, offset) of its SweepStarted in this log: what was linked before is judged,
+    by the log's order and not by clocks, of which the two vendors have two. `decided`: joined.
+    """
+
+    links: dict[int, int] = msgspec.field(default_factory=dict)
     swept: int = 0
     sweep_started_at: int = 0
-    decided: bool = False
+    began: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
 def identity_key(org: str, identity: str) -> bytes:
@@ -75,9 +82,14 @@ def identities_of(org: str) -> bytes:
     return f"i|{org}:".encode()
 
 
+def barriers_of(org: str) -> bytes:
+    """Prefix of the barriers of an org."""
+    return f"b|{org}|".encode()
+
+
 def barrier_key(org: str, run: str) -> bytes:
     """Key of a run's barrier."""
-    return f"b|{org}|{run}".encode()
+    return barriers_of(org) + run.encode()
 
 
 def digest_key(org: str, partition: int) -> bytes:

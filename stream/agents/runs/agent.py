@@ -100,10 +100,10 @@ def _requested(desk: Desk, data: RunRequested) -> None:
     if known.knows(data.run):
         return
     run = Running(data.run, data.kind, data.by, desk.at, data.customer)
+    if known.settings is None:
+        raise BadRecord(f"org {desk.org!r} has no settings yet: nothing can be reconciled for it")
     if data.kind is RunKind.CUSTOMER:
         _start_single(desk, known, run)
-    elif known.settings is None:
-        raise BadRecord(f"org {desk.org!r} has no settings yet: nothing can be reconciled for it")
     elif known.current is not None:
         desk.keep(replace(known, queued=(*known.queued, run)))
         desk.say(PhaseEntered(run.run, Phase.QUEUED))
@@ -178,14 +178,14 @@ def _tally(desk: Desk, data: RunTally) -> None:
         desk.keep(replace(known, current=run))
         return
     total = reduce(Tally.plus, run.tallies.values())
-    ended_at = max(desk.at, *run.entered.values())  # events of several clocks: a phase never lasts less than nothing
+    ended_at = run.ended_at(desk.at)
     desk.say(RunCompleted(run.run, run.kind, run.started_at, ended_at, total, run.phases(ended_at)))
     _next(desk, known, run)
 
 
 def _fail(desk: Desk, known: OrgRuns, run: Running, reason: str) -> None:
     """The run ends loudly; the next one is not held up, and nothing is rolled back."""
-    desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, desk.at))
+    desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, run.ended_at(desk.at)))
     desk.alert(Alert(kind=AlertKind.RUN_FAILED, org=desk.org, run=run.run, reason=f"{run.phase}: {reason}"), run.run)
     _next(desk, known, run)
 
@@ -205,15 +205,13 @@ def _customer_synced(desk: Desk, data: CustomerSynced) -> None:
         return
     singles = {name: other for name, other in known.singles.items() if name != data.run}
     desk.keep(replace(known, singles=singles, ended=_remember(known, data.run)))
+    ended_at = run.ended_at(desk.at)
     if data.outcome == "failed":
         reason = data.reason or "the provider did not answer"
-        desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, desk.at, run.customer))
+        desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, ended_at, run.customer))
         return
-    desk.say(
-        RunCompleted(
-            run.run, run.kind, run.started_at, desk.at, Tally(customers=1), run.phases(desk.at), run.customer
-        )
-    )
+    phases = run.phases(ended_at)
+    desk.say(RunCompleted(run.run, run.kind, run.started_at, ended_at, Tally(customers=1), phases, run.customer))
 
 
 def _remember(known: OrgRuns, run: str) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
         """When the first phase began."""
         return min(self.entered.values(), default=self.requested_at)
 
+    def ended_at(self, at: int) -> int:
+        """When it ended, by an event at `at`: events of several clocks, and a phase never lasts less than nothing."""
+        return max(at, self.requested_at, *self.entered.values())
+
     def phases(self, ended_at: int) -> dict[str, int]:
         """Milliseconds spent in each phase."""
         begun = sorted(self.entered.items(), key=lambda item: item[1])

@@ -1,7 +1,7 @@
 """Faust's consumer, delivering one event per partition and fetch whose value is the list of records.
 
-The committed offset is for lag metrics only and never runs ahead of what state includes, so that whatever is
-fetched before the seek is old, never a gap. The input's position is state's: `Ownership.positions`.
+The committed offset is for lag metrics only. The input's position is state's (`Ownership.seek_targets`), and
+nothing is read from an input before it has been sought there.
 """
 
 from __future__ import annotations
@@ -24,12 +24,18 @@ class Positions(Protocol):
         """What may be committed for an input partition: the next offset after what state includes."""
 
 
+FETCH_WAIT_MS = 100
+"""How long the broker may hold an empty fetch (Faust: 1.5 s). It answers a connection's requests in turn, so each
+question that recovery asks would wait that long: several seconds in every start."""
+
+
 class ReadCommitted(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
-    """Faust sets the isolation level only in its own exactly-once mode, which is not used."""
+    """Faust sets the isolation level only in its own exactly-once mode, which is not used, and the wait never."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
 
@@ -38,6 +44,7 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
 
     def _new_consumer_thread(self) -> ReadCommitted:
         self._yielded: dict[TP, int] = {}
+        self._sought: set[TP] = set()
         return ReadCommitted(self, loop=self.loop, beacon=self.beacon)
 
     @property
@@ -70,7 +77,7 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         if fetched is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            await super().perform_seek()  # a rebalance: nothing of it has been recovered yet
             return
         for tp, records in fetched.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
@@ -80,6 +87,19 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         if self.app.in_recovery:
             for unit in self._passed_markers(active or set()):
                 yield unit
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """Faust resumes an input before it seeks: what would be read before that might lie beyond a hole."""
+        ready = {TP(*tp) for tp in active_partitions or () if self._is_changelog_tp(tp) or tp in self._sought}
+        if not ready:  # aiokafka takes none for all
+            await self.sleep(0.05)
+            return {}
+        return await super()._getmany(ready, timeout)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Positions are sought again once the rebalance is over."""
+        self._sought.clear()
+        await super().on_partitions_revoked(revoked)
 
     def _passed_markers(self, active: set[TP]) -> list[tuple[TP, ConsumerMessage]]:
         """A changelog ends in a commit marker, which is never delivered: let recovery see that it was passed."""
@@ -102,6 +122,7 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
             return
         for tp, offset in (await self._positions.seek_targets(set(self.assignment()), self)).items():
             await self.seek(tp, offset)
+            self._sought.add(tp)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """The offsets inside a unit are not gaps."""

@@ -51,7 +51,8 @@ class KafkaLog:
 
     async def open(self) -> None:
         """Abort the predecessor's open transaction and fence it."""
-        await self._producer.start()
+        async with _bounded(self._producer):
+            await self._producer.start()
 
     async def close(self) -> None:
         """Stop writing. Bounded: a broker that is gone must not hold up a rebalance."""
@@ -77,11 +78,11 @@ class KafkaTransaction:
         self._changelog = changelog
         self._partitions = partitions
         self._pending: list[asyncio.Future[Any]] = []
-        self._last_stored: asyncio.Future[Any] | None = None
+        self._stored: tuple[asyncio.Future[Any], int] | None = None
 
     async def begin(self) -> None:
         """See `KafkaLog.begin`."""
-        async with _bounded():
+        async with _bounded(self._producer):
             await self._producer.begin_transaction()
 
     async def send(self, outputs: Sequence[Output]) -> None:
@@ -91,7 +92,7 @@ class KafkaTransaction:
             if partition is None:
                 partition = murmur2_partition(key, self._partitions)
             rows[TopicPartition(self._prefix + topic, partition)].append((key, value, headers))
-        async with _bounded():
+        async with _bounded(self._producer):
             for target, items in rows.items():
                 await self._append(target, items)
 
@@ -99,25 +100,41 @@ class KafkaTransaction:
         """Add changed keys to the changelog."""
         if not changes:
             return
-        async with _bounded():
-            await self._append(self._changelog, ((key, value, ()) for key, value in changes.items()))
-        self._last_stored = self._pending[-1]
+        async with _bounded(self._producer):
+            records = await self._append(self._changelog, ((key, value, ()) for key, value in changes.items()))
+        self._stored = self._pending[-1], records
 
     async def commit(self) -> int:
-        """Wait until all is acknowledged, then make it visible. Returns the last changelog offset."""
-        async with _bounded():
-            await asyncio.gather(*self._pending)
-            await self._producer.commit_transaction()
-        return -1 if self._last_stored is None else int(self._last_stored.result().offset)
+        """Wait until all is acknowledged, then make it visible. Returns the last changelog offset.
+
+        Raises `LogBusy` only when nothing of it will ever be visible; `LogStalled` when that is not known.
+        """
+        try:
+            async with _bounded(self._producer):
+                await asyncio.gather(*self._pending)
+        except BaseException:
+            await self.abort()
+            raise
+        try:
+            async with _bounded(self._producer):
+                await self._producer.commit_transaction()
+        except LogBusy as unknown:
+            raise LogStalled(f"the commit was not answered: {unknown}") from unknown
+        if self._stored is None:
+            return -1
+        last_batch, records = self._stored
+        return int(last_batch.result().offset) + records - 1  # the broker names a batch's first offset
 
     async def abort(self) -> None:
-        """Forget all of it."""
-        async with _bounded():
-            for pending in self._pending:
-                pending.add_done_callback(lambda done: done.exception())
-            await self._producer.abort_transaction()
+        """Forget all of it. After a fatal error (we were fenced) the broker has done so already."""
+        for pending in self._pending:
+            pending.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if _fatal(self._producer) is None:
+            async with _bounded(self._producer):
+                await self._producer.abort_transaction()
 
-    async def _append(self, target: TopicPartition, rows: Iterable[Row]) -> None:
+    async def _append(self, target: TopicPartition, rows: Iterable[Row]) -> int:
+        """Send rows in batches; returns how many records the last one has."""
         # aiokafka's `send_batch` does not register the partition with the transaction; `send` does.
         self._producer._txn_manager.maybe_add_partition_to_txn(target)
         now = int(time.time() * 1000)
@@ -127,18 +144,21 @@ class KafkaTransaction:
                 await self._send(builder, target)
                 builder = self._producer.create_batch()
                 builder.append(timestamp=now, key=key, value=value, headers=list(headers))
-        await self._send(builder, target)
+        return await self._send(builder, target)
 
-    async def _send(self, builder: Any, target: TopicPartition) -> None:
+    async def _send(self, builder: Any, target: TopicPartition) -> int:
         builder.close()
-        if builder.record_count():
+        records = int(builder.record_count())
+        if records:
             self._pending.append(await self._producer.send_batch(builder, target.topic, partition=target.partition))
+        return records
 
 
 class _bounded:  # noqa: N801  # reads as a statement
     """A time limit, and Kafka's errors in this engine's words."""
 
-    def __init__(self) -> None:
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
         self._limit = asyncio.timeout(STALLED_SECONDS)
 
     async def __aenter__(self) -> None:
@@ -149,7 +169,17 @@ class _bounded:  # noqa: N801  # reads as a statement
             await self._limit.__aexit__(kind, error, trace)
         except TimeoutError as stalled:
             raise LogStalled(f"the broker did not answer for {STALLED_SECONDS:.0f} s") from stalled
-        if isinstance(error, ProducerFenced):
+        # After a fatal error aiokafka answers whatever comes next with an assertion that fails.
+        if isinstance(error, ProducerFenced) or (error and isinstance(_fatal(self._producer), ProducerFenced)):
             raise Fenced("another worker has taken over this partition") from error
         if isinstance(error, KafkaError) and error.retriable:
             raise LogBusy(str(error)) from error
+
+
+def _fatal(producer: AIOKafkaProducer) -> BaseException | None:
+    """What has ended the producer for good."""
+    manager = producer._txn_manager
+    if not manager.is_fatal_error():
+        return None
+    ended: asyncio.Future[None] = manager.wait_for_transaction_end()
+    return ended.exception() if ended.done() else None

@@ -89,9 +89,9 @@ class Ownership:
         """The last offset included, per input partition."""
         return {f"{tp.topic}-{tp.partition}": p.position.offset for tp, p in self._open()}
 
-    def applied(self) -> int:
-        """Records applied since the partitions were opened."""
-        return sum(partition.applied for _, partition in self._open())
+    def applied(self, agent: str | None = None) -> int:
+        """Records applied (by one agent, or all) since the partitions were opened."""
+        return sum(p.applied for _, p in self._open() if agent in (None, p.place.agent))
 
     def dead_letters(self) -> int:
         """Records given up since the partitions were opened."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import faust
+import structlog
 from faust.stores import rocksdb
 from faust.types.tuples import TP
 from rocksdict import Rdict, WriteBatch
+
+log = structlog.get_logger(__name__)
 
 OFFSET_KEY = rocksdb.Store.offset_key
 OPTIONS = {
@@ -115,7 +119,16 @@ class UnitTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
         )
 
     def apply_changelog_batch(self, batch: list[Any]) -> None:
-        """Recovery: each event's value is a list of changelog records."""
-        for event in batch:
-            message = event.message
-            self.data.apply_batch(message.tp, message.value, message.offset)
+        """Recovery: each event's value is a list of changelog records.
+
+        Faust would log a failure here and go on, and it hands a record of a partition that has just been revoked
+        to whichever table came before.
+        """
+        mine = self.changelog_topic.get_topic_name()
+        try:
+            for message in (event.message for event in batch):
+                if message.topic == mine:
+                    self.data.apply_batch(message.tp, message.value, message.offset)
+        except Exception:
+            log.exception("state could not be recovered: leaving, so that nothing is built on half of it")
+            os._exit(1)

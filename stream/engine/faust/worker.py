@@ -19,7 +19,7 @@ from stream.engine.faust.ownership import FencingTables, Ownership
 from stream.engine.faust.store import UnitTable
 from stream.engine.ports import Input
 from stream.engine.unit import Agent, Partition, Unit
-from stream.errors import Fenced, PartitionStopped
+from stream.errors import Fenced, LoyaltyError, PartitionStopped
 
 log = structlog.get_logger(__name__)
 
@@ -155,15 +155,21 @@ def _exit_on_failure(process: Callable[[Any], Awaitable[None]]) -> Callable[[Any
 
 
 async def run(app: WorkerApp, ready: Callable[[], None] | None = None) -> None:
-    """Run until cancelled. Calls `ready` once, when recovery is over and records flow."""
+    """Run until cancelled. Calls `ready` once, when recovery is over and records flow (of no partition, while others
+    have them all). Raises what Faust crashed with: it would stay, and do nothing."""
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     await app.start()
     try:
-        while app.rebalancing or app.in_recovery or not app.ownership.positions():
+        while not app.should_stop and not _flows(app):
             await asyncio.sleep(0.05)
-        if ready is not None:
+        if ready is not None and not app.should_stop:
             ready()
-        await asyncio.Event().wait()
+        await app.wait_until_stopped()
+        raise app.crash_reason or LoyaltyError("Faust ended by itself")
     finally:
         await app.stop()
         await app.ownership.close()
+
+
+def _flows(app: WorkerApp) -> bool:
+    return app.tables.recovery.completed.is_set() and not app.rebalancing and not app.in_recovery

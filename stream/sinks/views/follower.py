@@ -178,4 +178,3 @@ def _refuse_other_log(had: Resume, cluster: str, ends: Positions) -> None:
 
 def _reached(positions: Positions, ends: Positions) -> bool:
     return all(positions.get(place, 0) >= end for place, end in ends.items())
-

@@ -22,7 +22,7 @@ SHOWN = frozenset(
 )  # fmt: skip
 """Keys whose plain values may be shown. A list of what is harmless fails safe: new fields are hidden."""
 
-_EMAIL = re.compile(r"[^\s@'\"<>]+@[^\s@'\"<>]+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)*")
 _PHONE = re.compile(r"\+?\(?\d[\d\s().-]{7,}\d")
 _decode = msgspec.json.decode
 _encode = msgspec.json.Encoder().encode

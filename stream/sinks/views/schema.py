@@ -101,6 +101,7 @@ CREATE INDEX dead_letters_by_time ON dead_letters (at);
 """
 
 CONTENT = (
+    "meta",
     "positions",
     "profiles",
     "people",
@@ -112,4 +113,4 @@ CONTENT = (
     "settings",
     "dead_letters",
 )
-"""The tables that come from the log, and are emptied when it turns out to be another log."""
+"""The tables that come from the log, with whose it is: emptied when it turns out to be another log."""

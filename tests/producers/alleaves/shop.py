@@ -72,7 +72,9 @@ class Shop:
 async def open_shop(
     world: World | None = None, conditions: Conditions | None = None, clock: Clock | None = None, **settings: object
 ) -> AsyncIterator[Shop]:
-    async with running(world or small_world(), alleaves=conditions or Conditions()) as sandbox:
+    """`clock` is turned by hand: the client's and the vendor's."""
+    vendor_clock = system_clock if clock is None else lambda: int(clock.wall() * 1000)
+    async with running(world or small_world(), alleaves=conditions or Conditions(), clock=vendor_clock) as sandbox:
         access = {
             "base_url": sandbox.alleaves_url,
             "username": sandbox.alleaves_credentials.username,
@@ -80,6 +82,8 @@ async def open_shop(
             "pin": sandbox.alleaves_credentials.pin,
             "requests_per_second": 1_000_000,
         }
+        if "page_size" in settings:
+            settings = {"customers_page_size": settings["page_size"]} | settings
         configured = AlleavesSettings.model_validate(access | settings)
         identities = Identities(IdentityKey(b"k" * 32), configured.phone_region)
         translator = Translator(

@@ -28,14 +28,15 @@ class Rounds:
         await answered
 
     async def _tick(self) -> None:
-        for _ in range(20):  # until nobody adds anything
-            await asyncio.sleep(0)
-        waiting, self._waiting = self._waiting, []
-        self.sizes.append(len(waiting))
-        for answered in waiting:
-            if not answered.done():
-                answered.set_result(None)
-            await asyncio.sleep(0)
+        while self._waiting:
+            for _ in range(20):  # until nobody adds anything
+                await asyncio.sleep(0)
+            waiting, self._waiting = self._waiting, []
+            self.sizes.append(len(waiting))
+            for answered in waiting:
+                if not answered.done():
+                    answered.set_result(None)
+                await asyncio.sleep(0)
 
 
 class Rows:

@@ -125,3 +125,13 @@ async def test_a_row_without_points_is_completed_by_the_wallet() -> None:
         await look_up(alpine, ContactData("77"))
     (body,) = alpine.publisher.bodies("identities")
     assert (body.contact, body.points, body.identity) == ("77", 40, *IDENTITIES.of("77", (), None))
+
+
+async def test_contact_data_that_may_lack_something_proves_no_absence() -> None:
+    async with producer() as alpine:
+        await look_up(alpine, ContactData(None, ("5550000000",), partial=True))
+        (body,) = alpine.publisher.bodies("facts")
+        assert isinstance(body, LookUpFailed)
+        alpine.sandbox.world.members["77"] = member("77", phone=PHONE)
+        await look_up(alpine, ContactData(None, (PHONE,), partial=True))
+    assert [body.points for body in alpine.publisher.bodies("identities")] == [475]

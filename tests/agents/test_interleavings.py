@@ -1,0 +1,81 @@
+"""Whatever the order in which agents, partitions and producers get their turn, the result is the oracle's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from stream.contracts.entries import PointsEntry
+from tests.agents.builders import FIRST, Shop
+from tests.agents.bustle import PARTITIONS, Bustle
+
+SEEDS = range(12)
+
+
+async def opened(seed: int, **traits: bool) -> Bustle:
+    bustle = Bustle(Random(seed), **traits)
+    await bustle.open()
+    return bustle
+
+
+def check_ended(shop: Shop) -> None:
+    """Every run that reads all of the org has ended, with one tally of each partition."""
+    whole = [started.run for started in shop.said("RunStarted") if started.customer is None]
+    completed = [each for each in shop.said("RunCompleted") if each.customer is None]
+    assert [each.run for each in completed] == whole
+    for run in whole:
+        told = sorted(tally.partition for tally in shop.said("RunTally") if tally.run == run)
+        assert told == list(range(PARTITIONS))
+
+
+def check_told(shop: Shop) -> None:
+    """What was said is consistent in itself."""
+    assert shop.dead_letters() == []
+    ids = [headers["ce_id"] for headers in shop.alert_headers()]
+    assert len(set(ids)) == len(ids)
+    entries: list[PointsEntry] = shop.entries()
+    assert len({entry.id for entry in entries}) == len(entries)
+    for customer, profile in shop.profiles().items():
+        versions = [(each.epoch, each.version) for each in shop.told_profiles(customer)]
+        assert all(before < after for before, after in pairwise(versions))
+        assert sum(entry.delta_points for entry in shop.entries(customer)) == profile.points_from_orders
+        assert sum(entry.delta_minor for entry in shop.entries(customer)) == profile.total_spent_minor
+    open_cases = [case.id.split(":")[1] for case in shop.cases().values() if case.state != "resolved"]
+    assert len(open_cases) == len(set(open_cases)), "one open case of a customer"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("deaths", [False, True])
+async def test_a_run_in_any_interleaving_ends_with_the_verdicts_of_one_without(seed: int, deaths: bool) -> None:
+    bustle = await opened(seed, deaths=deaths)
+    await bustle.bustle(400)
+    shop = bustle.shop
+    assert [each.run for each in shop.said("RunCompleted")] == [FIRST]
+    assert shop.points() == bustle.expected_points()
+    reached = {c: v for c, v in bustle.expected_verdicts().items() if v != "not_enrolled"}
+    assert {c: v for c, v in shop.verdicts().items() if c in reached} == reached, "absence takes two sweeps"
+    check_ended(shop)
+    check_told(shop)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("deaths", [False, True])
+async def test_whatever_happened_quiet_runs_end_with_the_truth(seed: int, deaths: bool) -> None:
+    """Orders, moves, identities, balances, settings, look-ups and runs at any moment, everything late and twice."""
+    bustle = await opened(seed, deaths=deaths, changes=True)
+    await bustle.bustle(600)
+    for _ in range(4):
+        last = await bustle.quiet_run()
+    shop = bustle.shop
+    assert shop.points() == bustle.expected_points()
+    assert shop.verdicts() == bustle.expected_verdicts()
+    check_ended(shop)
+    check_told(shop)
+    tally = shop.said("RunCompleted")[-1].tally
+    profiles = list(shop.profiles().values())
+    assert shop.said("RunCompleted")[-1].run == last
+    assert (tally.customers, tally.matched) == (len(profiles), sum(p.reconciled for p in profiles))
+    reviewed = {case.id.split(":")[1] for case in shop.cases().values() if case.state != "resolved"}
+    assert reviewed >= {c for c, v in bustle.expected_verdicts().items() if v == "discrepancy"}
