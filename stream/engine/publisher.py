@@ -181,7 +181,7 @@ class KafkaPublisher:
             client_id=self._client_id,
             enable_idempotence=True,
             acks="all",
-            compression_type="lz4",
+            compression_type="snappy",
             max_batch_size=MAX_BATCH_BYTES,
             linger_ms=0,  # batches are full or final when they are handed over
             request_timeout_ms=15_000,

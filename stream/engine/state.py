@@ -170,11 +170,11 @@ class State:
         if self._staged:
             self._values.update(self._staged)
             self._changed.update(self._staged)
-            self._staged = {}
+            self._staged.clear()
 
     def drop(self) -> None:
         """The record failed: forget what it wrote."""
-        self._staged = {}
+        self._staged.clear()
 
     def changes(self) -> Mapping[bytes, bytes | None]:
         """Every changed key with its encoded value; None where it was deleted."""

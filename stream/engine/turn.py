@@ -35,6 +35,8 @@ class Turn:
     def __init__(self, state: State, place: Place) -> None:
         self.state = state
         self.place = place
+        self.source = f"{place.agent}/{place.partition}"
+        """What this agent's partition signs its events with."""
         self.offset = -1
         self._outputs: list[Output] = []
         self._latest: dict[tuple[str, bytes], Callable[[], bytes]] = {}
@@ -45,11 +47,6 @@ class Turn:
     def version(self) -> tuple[int, int]:
         """(epoch, source offset) of the record at hand."""
         return self.place.epoch, self.offset
-
-    @property
-    def source(self) -> str:
-        """What this agent's partition signs its events with."""
-        return f"{self.place.agent}/{self.place.partition}"
 
     def output_id(self, topic: Topic, customer: str, kind: str) -> str:
         """The deterministic id of an output: the same whenever the same record is applied again."""
@@ -88,16 +85,16 @@ class Turn:
         self.state.keep()
         if self._staged:
             self._outputs += self._staged
-            self._staged = []
+            self._staged.clear()
         if self._staged_latest:
             self._latest.update(self._staged_latest)
-            self._staged_latest = {}
+            self._staged_latest.clear()
 
     def drop(self) -> None:
         """The record failed."""
         self.state.drop()
-        self._staged = []
-        self._staged_latest = {}
+        self._staged.clear()
+        self._staged_latest.clear()
 
     def outputs(self) -> list[Output]:
         """All outputs of the unit."""

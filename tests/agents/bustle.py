@@ -203,7 +203,7 @@ class Bustle:
     # --- what must be, worked out by itself ---
 
     def expected_points(self) -> dict[str, int]:
-        minor = {customer: 0 for customer in self.customers}
+        minor = dict.fromkeys(self.customers, 0)
         for customer, seen in self.shop.sold.values():
             minor[customer] += seen.total_minor
         return {customer: total // 100 for customer, total in minor.items()}

@@ -222,6 +222,16 @@ async def test_accounts_check_settings_again_on_receipt() -> None:
     assert (shop.points(), shop.profiles()["a"].settings_version) == ({"a": 200}, 1)
 
 
+async def test_settings_that_arrive_late_do_not_replace_newer_ones() -> None:
+    shop = await Shop().open()
+    shop.observe_order("a", "1", 10_000)
+    shop.change_settings(settings(accruals=(Accrual(Decimal(2)),)))
+    await shop.settle()
+    shop.publish(shop.everywhere(FACTS, "facts", SettingsChanged(1, settings()), "late"))
+    await shop.settle()
+    assert (shop.points(), shop.profiles()["a"].settings_version) == ({"a": 200}, 2)
+
+
 async def test_facts_of_an_org_without_settings_are_dead_letters_and_harm_nobody_else() -> None:
     shop = await Shop().open()
     shop.tell("a", order("1"), org="elsewhere")

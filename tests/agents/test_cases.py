@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.contracts.facts import AcknowledgeCase
+from stream.contracts.facts import AcknowledgeCase, CustomerErased
 from stream.contracts.settings import CaseRules
 from tests.agents.builders import DAY, Shop, code, member, only, settings
 
@@ -122,3 +122,16 @@ async def test_a_member_without_a_single_order_is_missing_here_and_alerts_nobody
     shop.observe_customer("a", code("a"))
     await shop.reconcile([member("a", 500)])
     assert (shop.verdicts(), shop.alerts()) == ({"a": "missing_internal"}, [])
+
+
+@pytest.mark.xfail(strict=True, reason="rules of cases: without an identity the verdict is unknown, which ends nothing")
+@pytest.mark.parametrize("erased", [False, True])
+async def test_a_case_is_over_when_nothing_is_left_to_compare(erased: bool) -> None:
+    shop = await reconciled([200])
+    if erased:
+        shop.tell("a", CustomerErased(shop.tick(), "owner"))
+    else:
+        shop.observe_customer("a")
+    for _ in range(3):
+        await shop.reconcile([member("a", 200)])
+    assert only(list(shop.cases().values())).state == "resolved"

@@ -130,6 +130,19 @@ async def test_a_link_made_after_the_sweep_began_is_not_judged_by_it() -> None:
     assert len(shop.said("RunCompleted")) == 1
 
 
+async def test_a_new_holder_of_an_identity_is_not_blamed_for_what_the_former_one_missed() -> None:
+    shop = await Shop().open()
+    shop.enrol("a", 10_000, "phone:x")
+    shop.enrol("b", 10_000, "phone:y")
+    await shop.reconcile([])
+    shop.observe_customer("a")
+    shop.observe_customer("b", "phone:x")
+    await shop.reconcile([])
+    assert shop.verdicts() == {"a": "unknown", "b": "unknown"}
+    await shop.reconcile([])
+    assert shop.verdicts() == {"a": "unknown", "b": "not_enrolled"}
+
+
 async def test_hidden_points_are_unknown_and_not_zero() -> None:
     shop = await Shop().open()
     shop.enrol("a", 10_000)

@@ -8,10 +8,19 @@ from random import Random
 import pytest
 
 from stream.contracts.entries import PointsEntry
+from stream.engine import unit
 from tests.agents.builders import FIRST, Shop
 from tests.agents.bustle import PARTITIONS, Bustle
 
 SEEDS = range(12)
+
+
+@pytest.fixture(params=[False, True], ids=["alive", "dying"])
+def deaths(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether workers die at random; then a walk over an org takes many transactions, to die between."""
+    if request.param:
+        monkeypatch.setattr(unit, "CHUNK_KEYS", 2)
+    return bool(request.param)
 
 
 async def opened(seed: int, **traits: bool) -> Bustle:
@@ -33,6 +42,7 @@ def check_ended(shop: Shop) -> None:
 def check_told(shop: Shop) -> None:
     """What was said is consistent in itself."""
     assert shop.dead_letters() == []
+    assert not any(fact.resend for fact in shop.facts("LinksRequested")), "no link was ever lost"
     ids = [headers["ce_id"] for headers in shop.alert_headers()]
     assert len(set(ids)) == len(ids)
     entries: list[PointsEntry] = shop.entries()
@@ -47,7 +57,6 @@ def check_told(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("deaths", [False, True])
 async def test_a_run_in_any_interleaving_ends_with_the_verdicts_of_one_without(seed: int, deaths: bool) -> None:
     bustle = await opened(seed, deaths=deaths)
     await bustle.bustle(400)
@@ -61,7 +70,6 @@ async def test_a_run_in_any_interleaving_ends_with_the_verdicts_of_one_without(s
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("deaths", [False, True])
 async def test_whatever_happened_quiet_runs_end_with_the_truth(seed: int, deaths: bool) -> None:
     """Orders, moves, identities, balances, settings, look-ups and runs at any moment, everything late and twice."""
     bustle = await opened(seed, deaths=deaths, changes=True)

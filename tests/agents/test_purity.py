@@ -35,7 +35,9 @@ def test_an_agent_has_no_clock_no_randomness_and_no_way_out(path: Path) -> None:
     tree = ast.parse(path.read_text())
     names = imported(tree)
     assert {name.partition(".")[0] for name in names} & FORBIDDEN == set()
-    assert not any(name.startswith(("stream.engine.faust", "stream.sinks", "stream.web", "producers")) for name in names)
+    assert not any(
+        name.startswith(("stream.engine.faust", "stream.sinks", "stream.web", "producers")) for name in names
+    )
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert called & BUILT_IN == set()
 

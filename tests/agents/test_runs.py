@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from stream.contracts.facts import LookUpEmpty, LookUpFailed
 from stream.contracts.runs import Phase, ProviderRecovered, ProviderUnavailable, RunKind
 from stream.contracts.settings import SETTINGS, Accrual, Tier
-from tests.agents.builders import FIRST, ORG, Shop, member, only, settings
+from tests.agents.builders import FIRST, ORG, Shop, fact, member, only, settings
 
 OTHER = settings(accruals=(Accrual(Decimal(2)),))
 
@@ -122,6 +123,20 @@ async def test_runs_of_one_customer_do_not_wait() -> None:
     assert min(c.ended_at - c.started_at for c in shop.said("RunCompleted")) >= 0
 
 
+@pytest.mark.parametrize("answer", [LookUpEmpty("one", 5), LookUpFailed("one", 5, "HTTP 503")])
+async def test_a_run_answered_by_a_clock_that_is_behind_lasts_no_less_than_nothing(
+    answer: LookUpEmpty | LookUpFailed,
+) -> None:
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    shop.request(RunKind.CUSTOMER, "one", "a")
+    await shop.settle()
+    shop.publish([fact("a", answer, 5)])
+    await shop.settle()
+    ended = only(shop.said("RunCompleted", "RunFailed"))
+    assert ended.ended_at >= ended.started_at
+
+
 async def test_a_run_of_one_customer_that_names_none_is_a_dead_letter() -> None:
     shop = await Shop().open()
     shop.request(RunKind.CUSTOMER)
@@ -197,3 +212,17 @@ async def test_state_of_runs_does_not_grow_with_the_number_of_runs() -> None:
         if n == 220:
             before = sum(map(len, shop.state("runs").values()))
     assert sum(map(len, shop.state("runs").values())) == pytest.approx(before, abs=64)
+
+
+async def test_however_many_customers_are_synced_the_last_runs_of_the_org_are_remembered() -> None:
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    await shop.reconcile([])
+    for n in range(250):
+        shop.request(RunKind.CUSTOMER, f"one-{n}", "a")
+        shop.tell("a", LookUpEmpty(f"one-{n}", shop.tick()))
+    await shop.settle()
+    assert len(shop.said("RunCompleted")) == 251
+    shop.request(run=FIRST)
+    await shop.settle()
+    assert [s.run for s in shop.said("RunStarted") if s.customer is None] == [FIRST]

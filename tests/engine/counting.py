@@ -49,6 +49,10 @@ class Multiplied(msgspec.Struct, frozen=True):
     factor: int
 
 
+class Marked(msgspec.Struct, frozen=True):
+    """*Everywhere.* Only counts, walks over nothing."""
+
+
 class Refused(msgspec.Struct, frozen=True):
     """*Everywhere.* Cannot be begun, ever."""
 
@@ -60,7 +64,7 @@ class Total(msgspec.Struct, frozen=True, array_like=True):
     records: int = 0
 
 
-VOCABULARY = Vocabulary(Added, Spoiled, Asked, Multiplied, Refused)
+VOCABULARY = Vocabulary(Added, Spoiled, Asked, Multiplied, Marked, Refused)
 
 
 class Counting:
@@ -93,6 +97,12 @@ class Counting:
         if isinstance(event.data, Refused):
             turn.state.put(b"x", Total(9))
             raise BadRecord("refused")
+        if isinstance(event.data, Marked):
+            key = account_key(event.org, "marks")
+            total = Total((turn.state.get(key, Total) or Total()).value + 1)
+            turn.state.put(key, total)
+            say(turn, "marks", "marked", total)
+            return None
         return Multiplication(event.data.factor)
 
     def renew(self, turn: Turn, key: bytes) -> None:

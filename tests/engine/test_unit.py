@@ -12,15 +12,16 @@ from stream.engine import unit
 from stream.engine.faults import ALLOWED, WINDOW_OFFSETS
 from stream.engine.memory.log import MemoryStore
 from stream.engine.memory.worker import MemoryWorker
-from stream.engine.ports import Input
 from stream.engine.state import POSITION, TAKEN
 from stream.engine.unit import Unit
-from stream.errors import BadRecord, LoyaltyError, Unavailable
+from stream.errors import LoyaltyError, Unavailable
 from tests.engine.counting import (
     CHANGELOG,
+    Added,
     Asked,
     Bench,
     Counting,
+    Marked,
     Multiplied,
     Refused,
     Spoiled,
@@ -352,15 +353,29 @@ def boundaries(bench: Bench) -> list[list[bytes | None]]:
     return found
 
 
-async def test_a_partition_wide_record_is_alone_in_its_unit() -> None:
+async def test_a_partition_wide_record_with_keys_to_walk_is_alone_in_its_unit() -> None:
     bench = Bench()
     with_wide(bench)
     await bench.run()
 
     assert bench.totals() == expected()
     transactions = boundaries(bench)
-    assert [TAKEN in keys for keys in transactions] == [False, True, False, False, True, False]
-    assert [sum(1 for k in keys if k and k.startswith(b"a|")) for keys in transactions] == [23, 23, 1, 0, 23, 1]
+    assert [TAKEN in keys for keys in transactions] == [False, True, False, True, False]
+    assert [sum(1 for k in keys if k and k.startswith(b"a|")) for keys in transactions] == [23, 23, 1, 23, 1]
+
+
+@pytest.mark.parametrize("fetch", [1, 2, 100])
+async def test_a_partition_wide_record_without_a_walk_is_taken_once_among_the_others(fetch: int) -> None:
+    bench = Bench()
+    bench.add(1)
+    for event_id in ("m1", "m1", "m2", "m1"):
+        bench.wide(Marked(), event_id)
+    bench.add(2)
+    await bench.run(fetch_size=lambda: fetch)
+
+    assert bench.totals() == {"c": 3, "marks": 2}
+    assert sum(bench.said(topics.ENTRIES).values()) == 4
+    assert len(boundaries(bench)) == -(-6 // fetch)
 
 
 async def test_an_id_is_taken_once_though_it_is_repeated_and_the_repeat_moves_the_position() -> None:
@@ -388,9 +403,7 @@ async def test_a_long_walk_in_chunks_ends_the_same(chunk: int, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("step", ["store", "commit", "committed", "local store"])
-async def test_a_death_between_chunks_and_a_new_owner_end_the_same(
-    step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_death_between_chunks_and_a_new_owner_end_the_same(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "CHUNK_KEYS", 5)
     times = 0
     while True:
@@ -494,7 +507,7 @@ async def test_units_of_other_partitions_do_not_meet() -> None:
     bench = Bench(partitions=3)
     for partition in range(3):
         for number in range(4):
-            bench.broker.append("facts", partition, b"org:c", _added(number + partition))
+            bench.broker.append("facts", partition, b"org:c", encode(Added(number + partition), "c"))
     worker = MemoryWorker(bench.broker, [(Counting(), CHANGELOG)], fetch_size=lambda: 3)
     await worker.start()
     await worker.run_until_idle()
@@ -502,14 +515,3 @@ async def test_units_of_other_partitions_do_not_meet() -> None:
     positions = {number: p.position.offset for (_, number), p in worker.partitions.items()}
     assert positions == {0: 3, 1: 3, 2: 3}
     assert len(bench.said(topics.ENTRIES)) == 12
-
-
-def _added(amount: int) -> bytes:
-    from tests.engine.counting import Added
-
-    return encode(Added(amount), "c")
-
-
-def test_an_input_is_what_the_log_says() -> None:
-    assert Input("facts", 0, 1, b"k", b"v").headers == ()
-    assert not BadRecord("x").retryable

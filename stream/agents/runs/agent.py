@@ -191,7 +191,7 @@ def _fail(desk: Desk, known: OrgRuns, run: Running, reason: str) -> None:
 
 
 def _next(desk: Desk, known: OrgRuns, ended: Running) -> None:
-    known = replace(known, current=None, queued=known.queued[1:], ended=_remember(known, ended.run))
+    known = replace(known, current=None, queued=known.queued[1:], ended=_remember(known.ended, ended.run))
     waiting = desk.runs().queued
     desk.keep(known)
     if waiting:
@@ -204,7 +204,7 @@ def _customer_synced(desk: Desk, data: CustomerSynced) -> None:
     if run is None:
         return
     singles = {name: other for name, other in known.singles.items() if name != data.run}
-    desk.keep(replace(known, singles=singles, ended=_remember(known, data.run)))
+    desk.keep(replace(known, singles=singles, ended_singles=_remember(known.ended_singles, data.run)))
     ended_at = run.ended_at(desk.at)
     if data.outcome == "failed":
         reason = data.reason or "the provider did not answer"
@@ -214,8 +214,8 @@ def _customer_synced(desk: Desk, data: CustomerSynced) -> None:
     desk.say(RunCompleted(run.run, run.kind, run.started_at, ended_at, Tally(customers=1), phases, run.customer))
 
 
-def _remember(known: OrgRuns, run: str) -> tuple[str, ...]:
-    return (*known.ended, run)[-REMEMBERED:]
+def _remember(ended: tuple[str, ...], run: str) -> tuple[str, ...]:
+    return (*ended, run)[-REMEMBERED:]
 
 
 def _unavailable(desk: Desk, data: ProviderUnavailable) -> None:

@@ -8,7 +8,8 @@ from stream.contracts.runs import Phase, RunKind, Tally
 from stream.contracts.settings import OrgSettings
 
 REMEMBERED = 200
-"""Ids of ended runs, so that starting the same slot twice is one run."""
+"""Ids of ended runs, so that starting the same slot twice is one run. Those of one customer are counted apart: however
+many there are, they do not push out the others."""
 
 
 class Running(msgspec.Struct, frozen=True, array_like=True):
@@ -50,11 +51,12 @@ class OrgRuns(msgspec.Struct, frozen=True, array_like=True):
     singles: dict[str, Running] = {}
     ended: tuple[str, ...] = ()
     unavailable_since: int | None = None
+    ended_singles: tuple[str, ...] = ()
 
     def knows(self, run: str) -> bool:
         """Has the run been started before?"""
         here = [r.run for r in (self.current, *self.queued) if r is not None]
-        return run in here or run in self.singles or run in self.ended
+        return run in here or run in self.singles or run in self.ended or run in self.ended_singles
 
 
 def runs_key(org: str) -> bytes:

@@ -23,6 +23,7 @@ class MemoryBroker:
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
         self._logs: dict[tuple[str, int], list[Input | None]] = defaultdict(list)
+        self._starts: dict[tuple[str, int], int] = defaultdict(int)
         self._owners: dict[str, int] = defaultdict(int)
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers = ()) -> int:
@@ -47,6 +48,16 @@ class MemoryBroker:
     def all(self, topic: str) -> list[Input]:
         """Every record of a topic, partition by partition."""
         return [record for partition in range(self.partitions) for record in self.read(topic, partition)]
+
+    def start(self, topic: str, partition: int) -> int:
+        """The first offset that is still there."""
+        return self._starts[topic, partition]
+
+    def expire(self, topic: str, partition: int, before: int) -> None:
+        """Delete what is older, as retention does."""
+        log = self._logs[topic, partition]
+        log[:before] = [None] * len(log[:before])
+        self._starts[topic, partition] = before
 
     def end(self, topic: str, partition: int) -> int:
         """The next offset."""

@@ -54,8 +54,11 @@ class MemoryWorker:
             Place(agent.name, agent.source.name, number, self.broker.partitions, 0), store, log
         )
         self.partitions[agent.name, number] = partition
-        decision = resume(position_of(store), 0, self.broker.end(agent.source.name, number))
-        if decision.new_epoch:
+        start, end = (of(agent.source.name, number) for of in (self.broker.start, self.broker.end))
+        decision = resume(position_of(store), start, end)
+        if decision.stop:
+            self.stopped[agent.name, number] = decision.stop
+        elif decision.new_epoch:
             await partition.begin_epoch(agent, decision.next_offset - 1)
 
     def _recover(self, store: MemoryStore, changelog: str, number: int) -> None:
