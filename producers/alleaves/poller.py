@@ -25,6 +25,8 @@ from stream.engine.ports import Output, Publisher
 from stream.errors import Unavailable, VendorError
 from stream.settings import AlleavesSettings
 
+BUSY_SECONDS = 1.0
+"""The shortest interval, while every poll finds something new."""
 BACKOFF_MAX_SECONDS = 60.0
 SAVE_EVERY_MS = 60_000
 DAYS_BEFORE, DAYS_AFTER = 1, 2
@@ -37,7 +39,6 @@ class Known(NamedTuple):
     customer: CustomerId
     content_hash: str
     created_at: int
-
 
 @dataclass(frozen=True)
 class PollResult:
@@ -94,18 +95,27 @@ class Poller:
         self._log = structlog.get_logger("alleaves.poller").bind(org=org)
 
     async def run(self) -> NoReturn:
-        """Poll for ever: every `poll_seconds` from start to start; after a failure later and later, up to a minute.
+        """Poll for ever: every `poll_seconds` from start to start; sooner while orders come in, half as long after
+        each poll that found some, down to a second; after a failure later and later, up to a minute.
 
         Vendor errors end in `status`; what the publisher or the cursors raise is the caller's.
         """
+        interval = self._settings.poll_seconds
         while True:
             began = self._clock.monotonic()
             try:
-                self._on_poll(await self.poll())
+                result = await self.poll()
             except VendorError as error:
                 await self._clock.sleep(self._failed(error))
-            else:
-                await self._clock.sleep(max(0.0, self._settings.poll_seconds - (self._clock.monotonic() - began)))
+                continue
+            self._on_poll(result)
+            interval = self._next_interval(interval, result)
+            await self._clock.sleep(max(0.0, interval - (self._clock.monotonic() - began)))
+
+    def _next_interval(self, interval: float, result: PollResult) -> float:
+        """Orders come in bursts: after one, the next is likely. `poll_seconds` is never exceeded."""
+        longest = self._settings.poll_seconds
+        return max(interval / 2, min(BUSY_SECONDS, longest)) if result.published else longest
 
     async def poll(self) -> PollResult:
         """One poll. Raises `VendorError` when a page could not be read: then nothing of it was published."""

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from producers.alleaves.client import AlleavesClient
-from producers.alleaves.poller import Poller
+from producers.alleaves.poller import Poller, PollResult
 from producers.alleaves.records import SOURCE
 from producers.alleaves.translate import Translator
 from producers.cursors import MemoryCursors
@@ -148,13 +148,28 @@ async def test_rows_that_shift_between_pages_are_published_once() -> None:
         assert len(published) == len(set(published))
 
 
-async def test_the_next_poll_begins_one_interval_after_the_last_began() -> None:
+async def test_a_poll_that_found_something_is_followed_sooner_and_a_quiet_one_after_the_interval() -> None:
     clock = HandClock(time.time())
     async with open_shop(clock=clock.clock, poll_seconds=5) as shop:
         began = clock.now
-        await polls(shop, clock, 4)
-        assert clock.now - began == pytest.approx(20, abs=0.5)
+        await polls(shop, clock, 4)  # the first finds the window's orders, the others nothing new
+        assert clock.now - began == pytest.approx(2.5 + 3 * 5, abs=0.5)
         assert shop.client.http.budget.calls >= 5
+
+
+@pytest.mark.parametrize(
+    ("interval", "published", "then", "because"),
+    [
+        (5, 3, 2.5, "orders come in bursts"),
+        (2.5, 1, 1.25, "and goes on halving"),
+        (1.25, 1, 1, "but never below a second"),
+        (1, 0, 5, "a quiet poll ends the burst"),
+        (5, 0, 5, "the interval is never exceeded"),
+    ],
+)
+async def test_the_interval_follows_the_trade(interval: float, published: int, then: float, because: str) -> None:
+    async with open_shop(poll_seconds=5) as shop:
+        assert shop.poller()._next_interval(interval, PollResult(9, published, 0, 1)) == then, because
 
 
 async def polls(shop: Shop, clock: HandClock, count: int) -> None:
