@@ -11,6 +11,7 @@ from producers.alpine_iq.translate import SOURCE as ALPINE_IQ
 from producers.http import Clock
 from producers.redaction import redacted
 from producers.role.parts import OrgProducer
+from producers.role.progress import SOURCE, told
 from stream.contracts import topics
 from stream.contracts.commands import LookUpBalance, SweepBalances, SweepOrders
 from stream.contracts.facts import FACTS, LookUpFailed
@@ -22,7 +23,6 @@ from stream.errors import Unreachable
 log = structlog.get_logger(__name__)
 
 Command = SweepOrders | SweepBalances | LookUpBalance
-SOURCE = "producers"
 RETRY_MAX_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -106,7 +106,8 @@ class OrgCommands:
         parts = self._producer
         match command:
             case SweepOrders(run, attempt) if parts.orders is not None:
-                walked = await parts.orders.walk(run, attempt)
+                async with told(self._publisher, self._producer.org, run, attempt, self._clock) as on_progress:
+                    walked = await parts.orders.walk(run, attempt, on_progress)
                 counts = (walked.orders, walked.customers, walked.unreadable, walked.calls)
                 await self._ended(OrdersSweepEnded(run, attempt, walked.complete, *counts, walked.reason))
             case SweepBalances(run, attempt) if parts.balances is not None:

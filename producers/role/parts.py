@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from producers.alleaves.sweep import WalkResult
+from producers.alleaves.sweep import Progress, WalkResult
 from stream.contracts.names import CustomerId, OrgId
 from stream.contracts.runs import BalanceSweepEnded
 
@@ -21,7 +21,9 @@ class Poller(Protocol):
 class OrdersWalk(Protocol):
     """Publishes every order and every customer, then OrdersSwept in every partition."""
 
-    async def walk(self, run: str, attempt: int) -> WalkResult:
+    async def walk(
+        self, run: str, attempt: int, on_progress: Callable[[Progress], None] = lambda progress: None
+    ) -> WalkResult:
         """A walk that fails at the vendor is an incomplete one, not an error."""
 
 

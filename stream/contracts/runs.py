@@ -67,6 +67,15 @@ class OrdersSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
+class OrdersSweepProgress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a walk is, said now and then for those who watch: orders and customers read so far."""
+
+    run: str
+    attempt: int
+    orders: int
+    customers: int
+
+
 class BalanceSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
     """A producer has swept the balances, or could not."""
 
@@ -163,6 +172,7 @@ RUNS = Vocabulary(
     ChangeSettings,
     RunRequested,
     RunStarted,
+    OrdersSweepProgress,
     OrdersSweepEnded,
     BalanceSweepEnded,
     ProviderUnavailable,

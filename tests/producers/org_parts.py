@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from producers.alleaves.sweep import WalkResult
+from producers.alleaves.sweep import Progress, WalkResult
 from producers.role.parts import OrgProducer
 from stream.contracts.names import CustomerId, Millis, OrgId
 from stream.contracts.runs import BalanceSweepEnded
@@ -36,7 +37,9 @@ class Parts:
             look_up=self if provider else None,
         )
 
-    async def walk(self, run: str, attempt: int) -> WalkResult:
+    async def walk(
+        self, run: str, attempt: int, on_progress: Callable[[Progress], None] = lambda progress: None
+    ) -> WalkResult:
         await self._pass(f"walk {run} {attempt}")
         return WalkResult(True, 3, 2, 1, 4, Millis(5))
 

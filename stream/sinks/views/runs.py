@@ -11,6 +11,7 @@ from stream.contracts.runs import (
     BalanceSweepEnded,
     CustomerSynced,
     OrdersSweepEnded,
+    OrdersSweepProgress,
     Phase,
     PhaseEntered,
     ProviderRecovered,
@@ -38,6 +39,7 @@ ON CONFLICT (run) DO UPDATE SET
     requested_by = coalesce(requested_by, excluded.requested_by),
     started_at = coalesce(started_at, excluded.started_at)"""
 ENTERED = "UPDATE runs SET phase = ? WHERE run = ? AND outcome IS NULL"
+SWEEPING = "UPDATE runs SET orders = ?, order_customers = ? WHERE run = ? AND outcome IS NULL"
 ORDERS_SWEPT = """
 UPDATE runs SET orders = ?, order_customers = ?, orders_unreadable = ?, alleaves_calls = ?,
     reason = coalesce(?, reason) WHERE run = ?"""
@@ -65,6 +67,8 @@ def statement_of(event: Event[Any]) -> Statement | None:
             return STARTED, (body.run, event.org, body.kind, body.customer, body.by, first, event.at)
         case PhaseEntered():
             return ENTERED, (body.phase, body.run)
+        case OrdersSweepProgress():
+            return SWEEPING, (body.orders, body.customers, body.run)
         case OrdersSweepEnded():
             counts = (body.orders, body.customers, body.unreadable, body.calls)
             return ORDERS_SWEPT, (*counts, body.reason, body.run)
