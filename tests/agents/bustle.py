@@ -175,7 +175,7 @@ class Bustle:
         choice = draw.randrange(9)
         if choice == 0:
             self._sell(customer)
-        elif choice == 1:
+        elif choice == 1 and self.shop.sold:
             self._move_order(customer)
         elif choice == 2 and self.shop.sold:
             del self.shop.sold[draw.choice(list(self.shop.sold))]

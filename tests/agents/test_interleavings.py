@@ -9,8 +9,8 @@ import pytest
 
 from stream.contracts.entries import PointsEntry
 from stream.engine import unit
-from tests.agents.builders import FIRST, Shop
-from tests.agents.bustle import PARTITIONS, Bustle
+from tests.agents.builders import FIRST, Shop, member
+from tests.agents.bustle import PARTITIONS, Bustle, Death
 
 SEEDS = range(12)
 
@@ -87,3 +87,48 @@ async def test_whatever_happened_quiet_runs_end_with_the_truth(seed: int, deaths
     assert (tally.customers, tally.matched) == (len(profiles), sum(p.reconciled for p in profiles))
     reviewed = {case.id.split(":")[1] for case in shop.cases().values() if case.state != "resolved"}
     assert reviewed >= {c for c, v in bustle.expected_verdicts().items() if v == "discrepancy"}
+
+
+async def test_a_worker_may_die_at_any_step_of_a_runs_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removal, links, join and verdicts take several transactions each; the next worker goes on from the cursor."""
+    monkeypatch.setattr(unit, "CHUNK_KEYS", 2)
+    undisturbed, steps = await _reconciled(dies_at=-1)
+    kinds = [alert.kind for alert in undisturbed.alerts()]
+    assert sorted(kinds) == ["discrepancy.opened"] * 5 + ["discrepancy.resolved"]
+    for step in range(0, steps, 3):
+        disturbed, _ = await _reconciled(dies_at=step)
+        assert disturbed.said("RunTally") == undisturbed.said("RunTally")
+        assert disturbed.verdicts() == undisturbed.verdicts()
+        assert disturbed.points() == undisturbed.points()
+        assert disturbed.alerts() == undisturbed.alerts()
+        check_told(disturbed)
+
+
+async def _reconciled(dies_at: int) -> tuple[Shop, int]:
+    """Seven customers, one order removed by the second walk; the worker dies once, at that step of the second run."""
+    taken = 0
+
+    def step(_: str) -> None:
+        nonlocal taken
+        taken += 1
+        if taken - 1 == dies_at:
+            raise Death
+
+    shop = await Shop(partitions=1).open()
+    for n in range(7):
+        shop.enrol(f"c{n}", 10_000)
+    shop.observe_order("c1", "gone", 10_000)
+    members = [member(f"c{n}", 100 if n < 3 else 300) for n in range(7)]
+    await shop.reconcile(members[:3], missing=["gone"])
+    run = shop.request()
+    await shop.settle()
+    shop.step = step
+    await shop.restart()
+    shop.walk(run, missing=["gone"])
+    shop.sweep(run, members)
+    while True:
+        try:
+            await shop.settle()
+            return shop, taken
+        except Death:
+            await shop.restart(keep_stores=dies_at % 2 == 0)
