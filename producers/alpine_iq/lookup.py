@@ -89,7 +89,8 @@ class BalanceLookUp:
         await self._publisher.publish(self._outputs(answer, translate.Request(self._org, run, 0, customer)))
 
     async def _ask(self, contacts: ContactData) -> _Answer | None:
-        """The first answer; every identity of it that the customer holds. None when the provider knows none."""
+        """The first answer, under the best identity of it that the customer holds: one answer, one verdict. None when
+        the provider knows none."""
         held = self._identities.of(contacts.code, contacts.phones, contacts.email)
         answer = await self._by_code(contacts.code)
         for phone in contacts.phones if answer is None else ():
@@ -101,8 +102,8 @@ class BalanceLookUp:
             answer = await self._by_wallet(asked, email=email)
         if answer is None:
             return None
-        shared = tuple(identity for identity in answer.balance.identities if identity in held)
-        return answer._replace(balance=answer.balance._replace(identities=shared))
+        shared = [identity for identity in held if identity in answer.balance.identities]
+        return answer._replace(balance=answer.balance._replace(identities=tuple(shared[:1])))
 
     async def _by_code(self, code: str | None) -> _Answer | None:
         contact = normalised_code(code)

@@ -111,6 +111,7 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
     not_enrolled: int = 0
     ambiguous: int = 0
     unknown: int = 0
+    missing_internal: int = 0
     compared: int = 0
     abs_difference_points: int = 0
 

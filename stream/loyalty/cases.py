@@ -43,13 +43,16 @@ def conclude(
 
     `discrepancy` opens a case after `opens_after` in a row, and speaks again when it worsens. `matched` at or below
     the closing limit resolves. `not_enrolled` and `ambiguous` resolve too, with that as the reason: there is no
-    balance left that could be wrong. `unknown`, `timing` and `missing_internal` leave an open case as it is.
+    balance left that could be wrong; so does a customer that holds no identity any more (erased, or changed at the
+    point of sale). `unknown`, `timing` and `missing_internal` leave an open case as it is.
     """
     before = account.review or Review()
     if before.run == run:
         return Conclusion(account)
     streak = _streak(before.streak, judgement.verdict)
-    case, alert = _next_case(before, judgement, streak, rules, case_prefix, run, at)
+    nobody = judgement.verdict is Verdict.UNKNOWN and not account.links
+    over = judgement.verdict in _NOTHING_TO_COMPARE or nobody
+    case, alert = _next_case(before, judgement, streak, over, rules, case_prefix, run, at)
     changed = case if case is not before.case else None
     if changed is not None:
         changed = replace(changed, epoch=version[0], version=version[1])
@@ -78,9 +81,10 @@ def acknowledge(account: Account, case: str, by: str, at: int, version: Version,
 
 
 def _next_case(
-    before: Review, judgement: Judgement, streak: int, rules: Rules, prefix: str, run: str, at: int
+    before: Review, judgement: Judgement, streak: int, over: bool, rules: Rules, prefix: str, run: str, at: int
 ) -> tuple[Case | None, AlertKind | None]:
-    """The case after this judgement (the same object when nothing happened to it), and the alert."""
+    """The case after this judgement (the same object when nothing happened to it), and the alert. `over`: there is
+    nothing left to compare."""
     case, verdict = before.case, judgement.verdict
     if case is None:
         if verdict is Verdict.DISCREPANCY and streak >= rules.cases.opens_after:
@@ -88,7 +92,7 @@ def _next_case(
         return None, None
     if verdict is Verdict.DISCREPANCY:
         return _continued(case, judgement, rules, run, at)
-    if verdict in _NOTHING_TO_COMPARE or (verdict is Verdict.MATCHED and _close(judgement, rules)):
+    if over or (verdict is Verdict.MATCHED and _close(judgement, rules)):
         return _resolved(case, judgement, run, at), AlertKind.DISCREPANCY_RESOLVED
     return case, None
 

@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from stream.contracts.alerts import AlertKind
 from stream.contracts.cases import Case, CaseState
 from stream.contracts.profiles import Verdict
 from stream.contracts.settings import CaseRules, Tolerance
-from stream.loyalty.account import Account, open_account
+from stream.loyalty.account import Account, Link, open_account
 from stream.loyalty.cases import LONGEST_HISTORY, Conclusion, acknowledge, conclude
 from stream.loyalty.reconcile import Judgement, compare
 from stream.loyalty.rules import Rules
@@ -47,7 +48,7 @@ def run(account: Account, said: int | Verdict, using: Rules, number: int) -> Con
 
 
 def life(using: Rules, *said: int | Verdict) -> list[Conclusion]:
-    conclusions, account = [], open_account(CUSTOMER, using)
+    conclusions, account = [], replace(open_account(CUSTOMER, using), links={"code:1": Link((0, 1), 1)})
     for number, each in enumerate(said, start=1):
         conclusions.append(run(account, each, using, number))
         account = conclusions[-1].account

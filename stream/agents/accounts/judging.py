@@ -13,7 +13,11 @@ from stream.loyalty.reconcile import verdict
 
 
 def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
-    """The account with its verdict; profile, case and alert are said. `as_of`: when the provider was read."""
+    """The account with its verdict; profile, case and alert are said. `as_of`: when the provider was read.
+
+    `account` may already differ from what is kept (an answer just taken); what the profile shows is compared with that.
+    """
+    shown = _shown(book.known())
     judgement = verdict(account, lambda: (line for _, line in book.lines()), book.rules, as_of)
     conclusion = conclude(
         account,
@@ -25,9 +29,15 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
         version=book.turn.version,
     )
     book.keep(conclusion.account)
-    book.say_profile(conclusion.account)
+    if _shown(conclusion.account) != shown:
+        book.say_profile(conclusion.account)
     book.say_conclusion(conclusion, run)
     return conclusion.account
+
+
+def _shown(account: Account | None) -> tuple[object, ...] | None:
+    """What a judgement can change of a profile."""
+    return None if account is None else (account.verdict, account.balance)
 
 
 def judged_anew(account: Account, run: str) -> Account:
@@ -55,6 +65,7 @@ def tally_of(account: Account) -> Tally:
         not_enrolled=int(reached is Verdict.NOT_ENROLLED),
         ambiguous=int(reached is Verdict.AMBIGUOUS),
         unknown=int(reached is Verdict.UNKNOWN),
+        missing_internal=int(reached is Verdict.MISSING_INTERNAL),
         compared=int(compared),
         abs_difference_points=apart,
     )

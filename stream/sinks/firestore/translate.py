@@ -149,6 +149,7 @@ def _totals(tally: Tally) -> Fields:
         "notEnrolled": tally.not_enrolled,
         "ambiguous": tally.ambiguous,
         "unknown": tally.unknown,
+        "missingInternal": tally.missing_internal,
     }
     if tally.compared:
         totals["averageDiscrepancy"] = (tally.abs_difference_points + tally.compared // 2) // tally.compared
