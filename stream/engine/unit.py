@@ -83,11 +83,14 @@ class Agent(Protocol):
     source: Topic
     vocabulary: Vocabulary
 
+    heals: bool
+    """Whether it can ask for records that its log deleted before it read them; else its partition stops."""
     renewed: Sequence[bytes]
     """Prefixes of the keys that are said again when an epoch begins."""
 
-    def renew(self, turn: Turn, key: bytes) -> None:
-        """Say again, with the new epoch's version, what is known of a key."""
+    def renew(self, turn: Turn, key: bytes, at: int) -> None:
+        """Say again, with the new epoch's version, what is known of a key, and ask for what may have been missed.
+        `at`: when the loss was noticed (UTC ms)."""
 
     def apply(self, event: Event[Any], turn: Turn) -> None:
         """Apply an event about one key. Raises `BadRecord` for one that can never be applied."""
@@ -142,17 +145,20 @@ class Partition:
             await self._transact(turn, Position(self.place.epoch, offset))  # 3, 4
             self.applied += taken
 
-    async def begin_epoch(self, agent: Agent, offset: int) -> None:
-        """The input log lost its tail: count from its new end, in a higher epoch, and say everything again."""
+    async def begin_epoch(self, agent: Agent, offset: int, at: int) -> None:
+        """The input log is not the one that state was built from: count from `offset` in a higher epoch, and say
+        everything again. A death on the way repeats it: the position moves with the last transaction."""
         self.place = self.place._replace(epoch=self.position.epoch + 1)
-        start = Position(self.place.epoch, offset)
-        turn = Turn(State(self.store), self.place)
-        turn.offset = offset
         for prefix in agent.renewed:
-            for key, _ in self.store.scan(prefix):
-                agent.renew(turn, key)
-        turn.keep()
-        await self._transact(turn, start)
+            after: bytes | None = None
+            while found := list(islice(self.store.scan(prefix, after), CHUNK_KEYS)):
+                turn = self._turn(offset)
+                for key, _ in found:
+                    agent.renew(turn, key, at)
+                turn.keep()
+                await self._transact(turn, self.position)
+                after = found[-1][0]
+        await self._transact(self._turn(offset), Position(self.place.epoch, offset))
 
     def _decode(self, agent: Agent, records: Sequence[Input]) -> Iterator[Decoded]:
         included = self.position.offset
@@ -207,7 +213,7 @@ class Partition:
             prefix = work.prefixes[cursor.number]
             found = list(islice(self.store.scan(prefix, cursor.after or None), CHUNK_KEYS))
             for key, _ in found:
-                work.visit(turn, cursor.number, key)
+                self._visit(work, turn, cursor.number, key, event)
             if len(found) < CHUNK_KEYS:
                 cursor = Cursor(cursor.number + 1)
                 continue
@@ -218,6 +224,18 @@ class Partition:
             turn = self._turn(record.offset)
         work.finish(turn)
         return turn
+
+    def _visit(self, work: Wide, turn: Turn, number: int, key: bytes, event: Event[Any]) -> None:
+        """A failure in the middle cannot be dead-lettered: part of the event has been committed."""
+        try:
+            work.visit(turn, number, key)
+        except LoyaltyError:
+            raise
+        except Exception as error:
+            raise PartitionStopped(
+                f"{self.place.agent} cannot work off {type(event.data).__name__} {event.id} in partition "
+                f"{self.place.partition} of {self.place.source}: {error!r} at {key!r}. Put that right and start again."
+            ) from error
 
     def _turn(self, offset: int = -1) -> Turn:
         turn = Turn(State(self.store), self.place)
@@ -247,6 +265,8 @@ class Partition:
             turn.state.put(POSITION, position)
             turn.keep()
         outputs, changes = turn.outputs(), dict(turn.state.changes())
+        if not outputs and not changes:
+            return
         if POSITION in changes:
             changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
         if not outputs and not changes:

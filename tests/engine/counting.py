@@ -73,6 +73,7 @@ class Counting:
     name = "counting"
     source = topics.FACTS
     vocabulary = VOCABULARY
+    heals = False
     renewed: Sequence[bytes] = (b"a|",)
 
     def __init__(self) -> None:
@@ -105,7 +106,7 @@ class Counting:
             return None
         return Multiplication(event.data.factor)
 
-    def renew(self, turn: Turn, key: bytes) -> None:
+    def renew(self, turn: Turn, key: bytes, at: int) -> None:
         customer = key[len(PREFIX) :].decode()
         say_latest(turn, customer, turn.state.get(key, Total) or Total())
 

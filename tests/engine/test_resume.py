@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.engine.resume import resume
+from stream.engine.resume import Resume, resume
 from stream.engine.state import Position
 
 
@@ -31,3 +31,8 @@ def test_where_a_partition_goes_on(
 
     assert decision.next_offset == next_offset, because
     assert (decision.stop is not None, decision.new_epoch) == (outcome == "stops", outcome == "new epoch"), because
+
+
+def test_an_agent_that_can_ask_for_what_it_missed_begins_a_new_epoch_where_the_log_begins() -> None:
+    assert resume(Position(0, 4), 6, 9, heals=True) == Resume(6, new_epoch=True)
+    assert resume(Position(0, 4), 5, 9, heals=True) == Resume(5)

@@ -258,7 +258,10 @@ async def log_with_a_hole() -> None:
 
 
 def holes_are_passed_over(patch: Patch) -> None:
-    patch.setattr(memory_worker, "resume", lambda position, start, end: Resume(max(position.offset + 1, start)))
+    def onward(position: Position, start: int, end: int, heals: bool = False) -> Resume:
+        return Resume(max(position.offset + 1, start))
+
+    patch.setattr(memory_worker, "resume", onward)
 
 
 async def log_without_its_tail() -> None:
@@ -279,11 +282,11 @@ async def log_without_its_tail() -> None:
 
 
 def tails_are_not_missed(patch: Patch) -> None:
-    patch.setattr(memory_worker, "resume", lambda position, start, end: Resume(position.offset + 1))
+    patch.setattr(memory_worker, "resume", lambda position, start, end, heals=False: Resume(position.offset + 1))
 
 
 def same_epoch(patch: Patch) -> None:
-    async def begin(self: Partition, agent: Agent, offset: int) -> None:
+    async def begin(self: Partition, agent: Agent, offset: int, at: int) -> None:
         await self._transact(self._turn(), Position(self.position.epoch, offset))
 
     patch.setattr(Partition, "begin_epoch", begin)

@@ -21,8 +21,8 @@ import structlog
 from stream.agents.accounts import Accounts, accounts
 from stream.agents.contacts import Contacts, contacts
 from stream.contracts import topics
-from stream.engine.faust.log import KafkaTransaction
-from stream.engine.faust.store import RocksStore
+from stream.engine.faust.log import KafkaLog, KafkaTransaction
+from stream.engine.faust.store import PartitionStores, RocksStore
 from stream.engine.faust.worker import Stateful, WorkerApp, build, run
 
 VARIABLE = "LOYALTY_TEST_WORKER"
@@ -30,7 +30,8 @@ READY = "ready"
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`die`: how likely the process kills itself before each step of a unit. `name`: its group membership."""
+    """`die`: how likely the process kills itself before each step of a unit. `fail`: what fails, `fencing`,
+    `recovery` or `a unit`. `name`: its group membership."""
 
     bootstrap: str
     prefix: str
@@ -38,6 +39,7 @@ class Options(msgspec.Struct, frozen=True):
     data_dir: str
     name: str
     die: float = 0.0
+    fail: str = ""
 
 
 def build_worker(options: Options) -> WorkerApp:
@@ -59,6 +61,8 @@ async def main(options: Options) -> None:
     """Run until SIGTERM."""
     if options.die:
         _die_between_steps(options.die)
+    if options.fail:
+        _fail(options.fail)
     running = asyncio.current_task()
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
@@ -87,6 +91,18 @@ def _die_between_steps(likely: float) -> None:
         write(*arguments)
 
     setattr(RocksStore, "write", dies_before_write)  # noqa: B010  # its signature is not looked at
+
+
+def _fail(what: str) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise OSError("no space left on device")
+
+    owner, step = {
+        "fencing": (KafkaLog, "open"),
+        "recovery": (PartitionStores, "apply_batch"),
+        "a unit": (KafkaTransaction, "store"),
+    }[what]
+    setattr(owner, step, broken)
 
 
 def _maybe_die(likely: float) -> None:

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from stream.agents.accounts.book import Book, InForce, RuleBook
 from stream.agents.accounts.judging import judge, judged_anew
 from stream.agents.accounts.walks import LinkWalk, Recompute, SweepWalk, VerdictBarrier, VerdictWalk, barrier_key
+from stream.agents.after_loss import request_run
 from stream.contracts import facts, topics
 from stream.contracts.commands import LookUpBalance
 from stream.contracts.entries import Cause
 from stream.contracts.envelope import Event
-from stream.contracts.runs import CustomerSynced
+from stream.contracts.runs import CustomerSynced, RunKind
 from stream.engine import state as keys
 from stream.engine.turn import Turn
 from stream.engine.unit import Unit, Wide
@@ -41,7 +42,8 @@ class Accounts:
     name = "accounts"
     source = topics.FACTS
     vocabulary = facts.FACTS
-    renewed: Sequence[bytes] = (b"a|",)
+    heals = False
+    renewed: Sequence[bytes] = (b"a|", b"g|")
 
     def __init__(self) -> None:
         self._rules = RuleBook()
@@ -97,8 +99,11 @@ class Accounts:
         turn.state.put(key, InForce(data.version, data.settings))
         return Recompute(event, rules)
 
-    def renew(self, turn: Turn, key: bytes) -> None:
-        """Say an account's profile again, in a new epoch."""
+    def renew(self, turn: Turn, key: bytes, at: int) -> None:
+        """Say an account's profile again, in a new epoch; for each org, ask for a complete walk."""
+        if key.startswith(b"g|"):
+            request_run(turn, key[2:].decode(), RunKind.DAILY, at)
+            return
         org, _, customer = key[2:].decode().partition(":")
         book = Book(turn, self._rules.of(turn, org), org, customer, 0)
         account = book.account()

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from stream.agents.after_loss import request_run
 from stream.agents.contacts.answers import facts, now
 from stream.agents.contacts.forget import Forget
 from stream.agents.contacts.join import Join
@@ -34,6 +35,7 @@ from stream.contracts.identities import (
     SweepStarted,
 )
 from stream.contracts.names import account_key
+from stream.contracts.runs import RunKind
 from stream.engine.turn import Turn
 from stream.engine.unit import Unit, Wide
 from stream.errors import BadRecord
@@ -55,10 +57,13 @@ class Contacts:
     name = "contacts"
     source = topics.IDENTITIES
     vocabulary = IDENTITIES
-    renewed: Sequence[bytes] = ()
+    heals = True
+    renewed: Sequence[bytes] = (b"l|",)
 
-    def renew(self, turn: Turn, key: bytes) -> None:
-        """Contacts have no complete, versioned outputs."""
+    def renew(self, turn: Turn, key: bytes, at: int) -> None:
+        """Ask for a sweep: it finds by its digests which links were missed, and has them sent again."""
+        org = key.decode().split("|")[1]
+        request_run(turn, org, RunKind.BALANCES, at)
 
     def apply(self, event: Event[Any], turn: Turn) -> None:
         """Apply a fact about one identity."""

@@ -53,6 +53,7 @@ class Runs:
     name = "runs"
     source = topics.RUNS
     vocabulary = RUNS
+    heals = False
     renewed: Sequence[bytes] = ()
 
     def __init__(self) -> None:
@@ -77,7 +78,7 @@ class Runs:
         """Nothing in this topic is walked."""
         raise BadRecord(f"{type(event.data).__name__} must not be partition-wide")
 
-    def renew(self, turn: Turn, key: bytes) -> None:
+    def renew(self, turn: Turn, key: bytes, at: int) -> None:
         """Runs have no complete, versioned outputs."""
 
 

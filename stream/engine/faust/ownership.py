@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
@@ -28,15 +29,22 @@ class Owned:
         self.store: RocksStore | None = None
         self.partition: Partition | None = None
         self.stopped: str | None = None
+        self.committing: asyncio.Task[None] | None = None
 
 
 class Ownership:
-    """Opens and fences what is assigned, closes what is revoked, and knows every position."""
+    """Opens and fences what is assigned, closes what is revoked, and knows every position.
 
-    def __init__(self, bootstrap: str, prefix: str, partitions: int) -> None:
+    `failed` is told when a unit could not be committed; it must not return to what acknowledges units.
+    """
+
+    def __init__(
+        self, bootstrap: str, prefix: str, partitions: int, failed: Callable[[BaseException], None]
+    ) -> None:
         self.bootstrap = bootstrap
         self.prefix = prefix
         self.partitions = partitions
+        self._failed = failed
         self._agents: dict[str, tuple[Agent, UnitTable]] = {}
         self._owned: dict[TP, Owned] = {}
 
@@ -59,6 +67,26 @@ class Ownership:
             )
         await asyncio.gather(*(self._owned[tp].log.open() for tp in new))
 
+    async def commit(self, tp: TP, unit: Coroutine[Any, Any, None]) -> None:
+        """Commit a unit beside those of other partitions: while one waits for the broker, another is applied.
+        Waits only for the unit before it of its own partition."""
+        owned = self._owned[tp]
+        if owned.committing is not None:
+            await asyncio.wait([owned.committing])
+        owned.committing = asyncio.create_task(unit)
+        owned.committing.add_done_callback(self._committed)
+
+    def _committed(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._failed(error)
+
+    async def settle(self) -> None:
+        """Wait for the units that are being committed. Bounded: a unit itself is."""
+        running = [owned.committing for owned in self._owned.values() if owned.committing is not None]
+        if running:
+            await asyncio.wait(running)
+
     async def give_back(self, revoked: Iterable[TP]) -> None:
         """Let go of revoked partitions."""
         gone = [self._owned.pop(tp) for tp in list(revoked) if tp in self._owned]
@@ -69,6 +97,7 @@ class Ownership:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self.settle()
         await self.give_back(list(self._owned))
 
     def partition_of(self, tp: TP) -> Partition | None:
@@ -120,12 +149,12 @@ class Ownership:
             owned.store = table.data.open_partition(tp.partition)
             place = Place(agent.name, agent.source.name, tp.partition, self.partitions, 0)
             owned.partition = Partition(place, owned.store, owned.log)
-        decision = resume(position_of(owned.store), log_start, log_end)
+        decision = resume(position_of(owned.store), log_start, log_end, heals=agent.heals)
         if decision.stop:
             self.stop(tp, f"{tp.topic}-{tp.partition}: {decision.stop}")
         elif decision.new_epoch:
-            log.warning("the input log lost its tail", topic=tp.topic, partition=tp.partition, at=log_end)
-            await owned.partition.begin_epoch(agent, log_end - 1)
+            log.warning("the input log is not what state was built from", topic=tp.topic, partition=tp.partition)
+            await owned.partition.begin_epoch(agent, decision.next_offset - 1, int(time.time() * 1000))
         return decision.next_offset
 
 
@@ -137,6 +166,7 @@ class FencingTables(TableManager):  # type: ignore[misc]  # Faust is not typed
     ) -> None:
         """Give back, fence, check local stores against their changelogs, then recover as Faust does."""
         ownership: Ownership = self.app.ownership
+        await ownership.settle()
         await ownership.give_back(revoked)
         await ownership.take(assigned)
         await self._wipe_stores_ahead(newly_assigned)

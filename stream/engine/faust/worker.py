@@ -77,7 +77,7 @@ def build(
         recovery_consistency_check=False,  # `FencingTables` checks, and mends
     )
     app.transport = UnitTransport(app.conf.broker_consumer, app)
-    app.ownership = Ownership(bootstrap, prefix, partitions)
+    app.ownership = Ownership(bootstrap, prefix, partitions, _leave)
     for one in stateful:
         _add(app, one, prefix, partitions)
     return app
@@ -129,6 +129,10 @@ class StoppableUnit(Unit):
         self._tp = tp
 
     async def commit(self, agent: Agent) -> None:
+        """Begin to commit, beside units of other partitions."""
+        await self._ownership.commit(self._tp, self._commit(agent))
+
+    async def _commit(self, agent: Agent) -> None:
         """As `Unit.commit`, but a partition that must stop is left alone."""
         try:
             await super().commit(agent)
@@ -142,16 +146,19 @@ def _exit_on_failure(process: Callable[[Any], Awaitable[None]]) -> Callable[[Any
     async def guarded(stream: Any) -> None:
         try:
             await process(stream)
-        except asyncio.CancelledError:
-            raise
-        except Fenced as fenced:
-            log.error("fenced: another worker owns this partition", reason=str(fenced))
-            os._exit(EXIT_FENCED)
-        except Exception:
-            log.exception("a unit could not be committed: leaving, so that nothing is acknowledged")
-            os._exit(EXIT_FAILED)
+        except Exception as error:
+            _leave(error)
 
     return guarded
+
+
+def _leave(error: BaseException) -> None:
+    """End the process at once: nothing may be acknowledged, and nothing is left to say goodbye to."""
+    if isinstance(error, Fenced):
+        log.error("fenced: another worker owns this partition", reason=str(error))
+        os._exit(EXIT_FENCED)
+    log.error("a unit could not be committed: leaving, so that nothing is acknowledged", exc_info=error)
+    os._exit(EXIT_FAILED)
 
 
 async def run(app: WorkerApp, ready: Callable[[], None] | None = None) -> None:

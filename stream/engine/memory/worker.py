@@ -38,6 +38,8 @@ class MemoryWorker:
         self._changelogs = {agent.name: changelog for agent, changelog in agents}
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.stopped: dict[tuple[str, int], str] = {}
+        self.now = 0
+        """Virtual time, UTC ms."""
 
     async def start(self) -> None:
         """Fence the predecessors, recover, and find where to go on."""
@@ -55,11 +57,11 @@ class MemoryWorker:
         )
         self.partitions[agent.name, number] = partition
         start, end = (of(agent.source.name, number) for of in (self.broker.start, self.broker.end))
-        decision = resume(position_of(store), start, end)
+        decision = resume(position_of(store), start, end, heals=agent.heals)
         if decision.stop:
             self.stopped[agent.name, number] = decision.stop
         elif decision.new_epoch:
-            await partition.begin_epoch(agent, decision.next_offset - 1)
+            await partition.begin_epoch(agent, decision.next_offset - 1, self.now)
 
     def _recover(self, store: MemoryStore, changelog: str, number: int) -> None:
         if store.changelog_offset >= self.broker.end(changelog, number):
