@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 
+import msgspec
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from stream.contracts.alerts import Alert, AlertKind, encode_alert
+from stream.contracts.cases import Case, CaseState
+from stream.contracts.entries import Cause, PointsEntry
+from stream.contracts.envelope import Event
+from stream.contracts.profiles import Profile, Verdict
+from stream.ops.metrics import Metrics
+from stream.sinks.document import FIELDS
 from tests.cli.known import commands, parse
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *DECISIONS]
+SUBSCRIBERS = (ROOT / "docs" / "subscribers.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+HEADINGS: dict[type, str] = {
+    Profile: "## `profiles`: Profile",
+    PointsEntry: "## `entries`: PointsEntry",
+    Case: "## `cases`: Case",
+    Alert: "## `alerts`: CloudEvents 1.0, Kafka binary mode",
+}
+PROGRAMS = [
+    (page.name, code)
+    for page in PAGES
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+]
 COMMANDS = list(commands())
 ROLES = ("loyalty poll", "loyalty worker", "loyalty sink firestore", "loyalty web")
 
@@ -80,3 +107,114 @@ def command_path(command: str) -> str:
     words = command.split()
     beginnings = [" ".join(words[:length]) for length in (2, 1)]
     return next((beginning for beginning in beginnings if beginning in EXPECTED), words[0])
+
+
+# What is documented for others, against what there is
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of its level or above."""
+    level = len(heading) - len(heading.lstrip("#"))
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"there is no heading {heading!r}"
+    return re.split(rf"^#{{1,{level}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str, header: str) -> list[str]:
+    """The names in the first column of the table whose first column is called `header`."""
+    rows = re.search(rf"^\| {header} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert rows, f"there is no table of {header}"
+    return [name for row in rows[1].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def fields_of(struct: type[msgspec.Struct]) -> list[str]:
+    return list(struct.__struct_fields__)
+
+
+@pytest.mark.parametrize("struct", HEADINGS)
+def test_every_field_that_subscribers_get_is_documented(struct: type[msgspec.Struct]) -> None:
+    documented = first_cells(section(SUBSCRIBERS, HEADINGS[struct]), "field")
+    assert sorted(documented) == sorted(fields_of(struct))
+
+
+def test_the_envelope_is_documented() -> None:
+    assert sorted(first_cells(section(SUBSCRIBERS, "## Envelope"), "member")) == sorted([*fields_of(Event), "type"])
+
+
+def test_every_kind_of_alert_and_every_header_is_documented() -> None:
+    text = section(SUBSCRIBERS, HEADINGS[Alert])
+    _, headers = encode_alert(Alert(kind=AlertKind.RUN_FAILED, org="o"), alert_id="i", at=0)
+    assert sorted(first_cells(text, "kind")) == sorted(AlertKind)
+    assert sorted(first_cells(text, "header")) == sorted(name for name, _ in headers)
+
+
+@pytest.mark.parametrize(
+    ("words", "struct", "field"),
+    [(Cause, PointsEntry, "cause"), (Verdict, Profile, "verdict"), (CaseState, Case, "state")],
+)
+def test_every_word_of_a_closed_list_is_documented(words: type[StrEnum], struct: type, field: str) -> None:
+    row = re.search(rf"^\| `{field}` \|(.*)$", section(SUBSCRIBERS, HEADINGS[struct]), re.MULTILINE)
+    assert row
+    assert sorted(re.findall(r"`([^`]+)`", row[1])) == sorted(words)
+
+
+def test_what_firestore_holds_is_documented() -> None:
+    assert sorted(first_cells(section(SUBSCRIBERS, "## Firestore"), "field")) == sorted(FIELDS)
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    rows = re.findall(r"^\| `(loyalty_\w+)` \| ([^|]*) \|", section(OPERATIONS, "## Metrics"), re.MULTILINE)
+    documented = {name: [label for label in labels.split(", ") if label] for name, labels in rows}
+    assert documented == {metric._name: list(metric._labelnames) for metric in measured()}
+
+
+def measured() -> list[MetricWrapperBase]:
+    return [metric for metric in vars(Metrics()).values() if isinstance(metric, MetricWrapperBase)]
+
+
+def test_every_log_entry_in_the_runbook_is_one_that_is_written() -> None:
+    files = [path for top in ("stream", "producers") for path in sorted(ROOT.glob(f"{top}/**/*.py"))]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    events = first_cells(section(OPERATIONS, "## Logs"), "event")
+    assert [event for event in events if f'"{event}' not in source] == []
+
+
+@pytest.mark.parametrize(("name", "code"), PROGRAMS)
+def test_programs_in_the_documentation_compile_and_import_what_there_is(name: str, code: str) -> None:
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert imports, f"{name} has a program that imports nothing"
+    for node in imports:
+        if isinstance(node, ast.ImportFrom):
+            assert node.module
+            module = import_module(node.module)
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+        else:
+            for alias in node.names:
+                import_module(alias.name)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere_and_commands_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text)):
+        linked = path.parent / target if target else path
+        assert linked.exists(), f"{path.name} links to {target}"
+        assert not anchor or anchor in anchors(linked), f"{path.name} links to {target}#{anchor}"
+    for command in (each for shown in shown_commands(text) for each in alternatives(shown)):
+        assert command_path(command) in EXPECTED | {"--help", "--version"}, f"{path.name} shows `loyalty {command}`"
+
+
+def anchors(path: Path) -> set[str]:
+    """What a heading is called in an address."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_is_short_and_says_what_was_measured(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith(f"# {int(path.name[:4])}. ")
+    assert len(lines) <= 40
+    assert [line for line in lines if line.startswith("## ")] == [
+        "## Context", "## Decision", "## Consequences", "## Measured",
+    ]  # fmt: skip

@@ -49,11 +49,11 @@ async def test_a_worker_killed_at_random_over_200_000_orders_counts_each_once(be
 
 
 async def test_a_worker_paused_while_another_takes_over_is_fenced(bench: Bench) -> None:
-    shop = Shop(60_000, 6_000)
+    shop = Shop(150_000, 15_000)
     await bench.publisher.publish(shop.facts)
     paused, other = bench.worker("w1"), bench.worker("w2")
     await paused.start()
-    await bench.reader.until_entries(shop.entries // 20)
+    await bench.reader.until_entries(shop.entries // 50)
     paused.signal(signal.SIGSTOP)  # in the middle of a unit: there is always one
     await other.start()
     await bench.reader.until_entries(shop.entries)

@@ -68,7 +68,7 @@ def build(
         stream_wait_empty=True,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=1 << 20,
-        consumer_max_poll_records=8000,
+        broker_max_poll_records=10_000,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
         broker_commit_interval=2.0,
