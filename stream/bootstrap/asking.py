@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from stream.bootstrap.narration import Narrator
 from stream.bootstrap.places import folder_of, kafka_of
 from stream.bootstrap.serving import require_topics
 from stream.contracts import topics
@@ -15,7 +16,7 @@ from stream.contracts.names import customer_id, org_id
 from stream.contracts.runs import RUNS, RunKind, RunRequested
 from stream.engine.ports import Output
 from stream.engine.publisher import KafkaPublisher
-from stream.errors import LoyaltyError, Unreachable
+from stream.errors import ConfigurationError, LoyaltyError, Unreachable
 from stream.ops.progress import Progress, silent
 from stream.settings import Configuration
 from stream.sinks.views.read import Views
@@ -24,6 +25,7 @@ from stream.sinks.views.shown import Run
 WAIT_SECONDS = 900.0
 APPEAR_SECONDS = 30.0
 LOOK_SECONDS = 0.2
+RUNS_LOOKED_AT = 20
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -40,9 +42,7 @@ class RunFailedError(LoyaltyError):
     """The run that was waited for has failed."""
 
 
-async def sync(
-    configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None
-) -> Asked:
+async def sync(configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None) -> Asked:
     """Ask for a run of an org, or of one customer. The same key asks for the same run."""
     run = await _request(configuration, org, customer, key or _slot())
     if not wait:
@@ -57,17 +57,37 @@ async def backfill(configuration: Configuration, *, org: str, progress: Progress
     return _answer(await _ended(configuration, run, progress))
 
 
+async def start_again(configuration: Configuration, bootstrap: str, views: Views, progress: Progress) -> None:
+    """Ask for a run of every org whose runs have all failed: whatever was wrong may have been put right."""
+    for org in configuration.orgs:
+        runs = [run for run in views.runs(org.id, limit=RUNS_LOOKED_AT) if run.customer is None]
+        if runs and all(run.outcome == "failed" for run in runs):
+            progress.say(f"{org.id}: no run has succeeded yet, trying again. The last one: {runs[0].reason}")
+            run = RunRequested(f"{org.id}:daily:again-{_slot()}", RunKind.DAILY, "start")
+            await _publish(bootstrap, configuration.kafka.prefix, org.id, run)
+
+
 async def _request(configuration: Configuration, org: str, customer: str | None, slot: str) -> str:
     kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
-    about = f"{customer_id(customer)}:" if customer is not None else ""
+    about = f"{_checked(customer)}:" if customer is not None else ""
     run = f"{org_id(org)}:{kind.value}:{about}{slot}"
     bootstrap = kafka_of(configuration)
     await require_topics(bootstrap, configuration.kafka)
-    body = RunRequested(run, kind, "command line", customer)
-    value = RUNS.encode(body, org=org, at=int(time.time() * 1000), source="cli")
-    async with KafkaPublisher(bootstrap, configuration.kafka.prefix, client_id="cli") as publisher:
-        await publisher.publish([Output(topics.RUNS.name, org.encode(), value)])
+    await _publish(bootstrap, configuration.kafka.prefix, org, RunRequested(run, kind, "command line", customer))
     return run
+
+
+def _checked(customer: str) -> str:
+    try:
+        return customer_id(customer)
+    except LoyaltyError as error:
+        raise ConfigurationError(f"--customer: {error}") from error
+
+
+async def _publish(bootstrap: str, prefix: str, org: str, run: RunRequested) -> None:
+    value = RUNS.encode(run, org=org, at=int(time.time() * 1000), source="cli")
+    async with KafkaPublisher(bootstrap, prefix, client_id="cli") as publisher:
+        await publisher.publish([Output(topics.RUNS.name, org.encode(), value)])
 
 
 async def _ended(configuration: Configuration, run: str, progress: Progress) -> Run:
@@ -75,10 +95,11 @@ async def _ended(configuration: Configuration, run: str, progress: Progress) -> 
     views = Views(folder_of(configuration).views)
     begun = time.monotonic()
     try:
+        narrator = Narrator(views, progress)
         while True:
+            narrator.look()
             found = views.run(run)
             if found is not None:
-                progress(f"{run} {found.phase}", found.orders or 0, None)
                 if found.outcome is not None:
                     return found
             elif time.monotonic() - begun > APPEAR_SECONDS:
@@ -103,5 +124,3 @@ def _answer(run: Run) -> Asked:
 
 def _slot() -> str:
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-
-

@@ -5,39 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from stream.bootstrap.checking import Difference, differences
-from stream.bootstrap.places import DataFolder
-from stream.bootstrap.up import Tree, tree
-from stream.configuration import load
-from stream.errors import LoyaltyError, Unreachable
+from stream.bootstrap.narration import Narrator
+from stream.bootstrap.places import LOCK, DataFolder
+from stream.bootstrap.shop import ORG, PROJECT, Shop, shop
+from stream.bootstrap.trading import trade
+from stream.bootstrap.up import Tree
+from stream.errors import ConfigurationError, LoyaltyError, Unreachable
 from stream.ops.progress import Progress
-from stream.sandbox.failures import Conditions
-from stream.sandbox.firestore import find_emulator
-from stream.sandbox.serve import Sandbox, running
 from stream.sandbox.world.build import build_world
-from stream.sandbox.world.model import World
-from stream.settings import Configuration
 from stream.sinks.reading import end_positions
 from stream.sinks.views.follower import TOPICS
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import Run
 
-log = structlog.get_logger(__name__)
+__all__ = ["ORG", "DemoResult", "Shop", "demo", "first_run", "shop"]
 
-ORG = "brand_example"
 FIRST_RUN = f"{ORG}:daily:first"
-PROJECT = "demo-loyalty"
 RUN_SECONDS = 300.0
 SETTLE_SECONDS = 60.0
-TRADE_SECONDS = 3.0
+LOOK_SECONDS = 0.05
 SHOWN_DIFFERENCES = 5
 
 
@@ -67,187 +59,113 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
     """Run everything; with `once` end after the first run, else trade goes on until Ctrl-C."""
     began = time.monotonic()
     folder = DataFolder(_root() / f"demo-{seed}{'-hostile' if hostile else ''}")
-    if not keep:
-        _wipe(folder.root)
-    world = build_world(seed, int(time.time() * 1000), hostile=hostile)
-    async with shop(folder, world, progress) as running_shop:
-        result = await first_run(running_shop, running_shop.tree.started_at - began, progress)
-        if once:
+    _require_ours(folder.root)
+    async with folder.held():
+        if not keep:
+            folder.empty()
+        world = build_world(seed, int(time.time() * 1000), hostile=hostile)
+        orders, customers, members = world.size
+        progress.say(
+            f"a simulated shop with a year of trade: {orders:,} orders, {customers:,} customers, "
+            f"{members:,} members at Alpine IQ{' (and everything that can go wrong with both vendors)' * hostile}"
+        )
+        async with shop(folder, world, progress) as running:
+            result = await first_run(running, running.tree.started_at - began, progress)
+            if not once:
+                _tell(result, running, progress)
+                await trade(running, progress)
             return result
-        _tell(result, running_shop)
-        await _trade(running_shop)
-        return result
-
-
-@dataclass(frozen=True)
-class Shop:
-    """Simulated vendors with the whole system running against them. `file`: its configuration."""
-
-    sandbox: Sandbox
-    configuration: Configuration
-    file: Path
-    tree: Tree
-
-
-@contextlib.asynccontextmanager
-async def shop(
-    folder: DataFolder,
-    world: World,
-    progress: Progress,
-    *,
-    alleaves: Conditions | None = None,
-    alpine_iq: Conditions | None = None,
-    with_firestore: bool = True,
-) -> AsyncIterator[Shop]:
-    """Vendors, Firestore emulator, Kafka and all roles while the block runs. Conditions: latency and failures."""
-    firestore_ = _firestore(folder, progress) if with_firestore else contextlib.nullcontext()
-    async with running(world, alleaves=alleaves, alpine_iq=alpine_iq) as sandbox, firestore_ as firestore:
-        file = _write_configuration(folder, sandbox, firestore)
-        configuration = load(file, os.environ)
-        environment = {"LOYALTY_CONFIG": str(file)} | ({"FIRESTORE_EMULATOR_HOST": firestore} if firestore else {})
-        async with tree(configuration, environment, progress) as tree_:
-            yield Shop(sandbox, configuration, file, tree_)
 
 
 def _root() -> Path:
     return Path(os.environ.get("LOYALTY_DATA_DIR", ".loyalty")).absolute()
 
 
-def _wipe(root: Path) -> None:
-    if root.exists() and not (root / "loyalty.toml").exists() and any(root.iterdir()):
-        raise LoyaltyError(f"{root} is not a demo's folder: remove it yourself, or use another --seed")
-    shutil.rmtree(root, ignore_errors=True)
+def _require_ours(root: Path) -> None:
+    if root.exists() and not (root / "loyalty.toml").exists() and {path.name for path in root.iterdir()} - {LOCK}:
+        raise ConfigurationError(f"{root} is not a demo's folder: remove it yourself, or use another --seed")
 
 
-@contextlib.asynccontextmanager
-async def _firestore(folder: DataFolder, progress: Progress) -> AsyncIterator[str | None]:
-    """The address of a Firestore emulator; None where there is none (said once)."""
-    emulator = find_emulator(folder.root / "firestore")
-    if emulator is None:
-        progress("no Firestore emulator here: the export is left out", 0, None)
-        yield None
-        return
-    progress("starting the Firestore emulator", 0, 1)
-    async with emulator:
-        progress("starting the Firestore emulator", 1, 1)
-        yield emulator.host
-
-
-def _write_configuration(folder: DataFolder, sandbox: Sandbox, firestore: str | None) -> Path:
-    """The file that the roles read: the same as for real vendors, with the sandbox's addresses."""
-    about = sandbox.as_dict()
-    secrets = folder.root / "secrets"
-    secrets.mkdir(parents=True, exist_ok=True)
-    shop, provider = sandbox.alleaves_credentials, sandbox.alpine_credentials
-    for name, secret in (("password", shop.password), ("pin", shop.pin), ("api_key", provider.api_key)):
-        (secrets / name).write_text(secret)
-        (secrets / name).chmod(0o600)
-    world = about["world"]
-    assert isinstance(world, dict)
-    equity = world["equity"]
-    text = _TOML.format(
-        root=folder.root,
-        firestore=f'[firestore]\nproject = "{PROJECT}"\n' if firestore else "",
-        org=ORG,
-        alleaves=sandbox.alleaves_url,
-        username=shop.username,
-        alpine=sandbox.alpine_url,
-        uid=provider.uid,
-        equity_field=equity["field"],
-        equity_values=_listed(equity["values"]),
-        equity_customers=_listed(equity["customers"]),
-    )
-    file = folder.root / "loyalty.toml"
-    file.write_text(text)
-    return file
-
-
-def _listed(values: list[object]) -> str:
-    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
-
-
-_TOML = """# Written by `loyalty demo`: the simulated vendors' addresses.
-data_dir = "{root}"
-log_format = "json"
-
-[web]
-port = 0
-
-{firestore}
-[[org]]
-id = "{org}"
-mode = "live"
-
-[org.alleaves]
-base_url = "{alleaves}"
-username = "{username}"
-password = "file:secrets/password"
-pin = "file:secrets/pin"
-
-[org.alpine_iq]
-base_url = "{alpine}"
-uid = "{uid}"
-api_key = "file:secrets/api_key"
-
-[org.equity]
-field = "{equity_field}"
-values = {equity_values}
-customers = {equity_customers}
-"""
-
-
-async def first_run(running_shop: Shop, start_seconds: float, progress: Progress) -> DemoResult:
+async def first_run(running: Shop, start_seconds: float, progress: Progress) -> DemoResult:
     """Follow the first run to its end, wait until the views have everything, and compare with the oracle."""
-    tree_ = running_shop.tree
-    phases = {"start": round(start_seconds, 2)}
-    with contextlib.closing(Views(tree_.folder.views)) as views:
-        run = await _followed(tree_, views, progress)
-        phases["firstSync"] = round(time.monotonic() - tree_.started_at, 2)
-        phases |= {name: round(ms / 1000, 2) for name, ms in run.phases_ms.items()}
+    tree, clock = running.tree, PhaseClock(time.monotonic, running.tree.started_at)
+    with contextlib.closing(Views(tree.folder.views)) as views:
+        run = await _followed(tree, views, progress, clock)
         if run.outcome != "completed":
-            raise LoyaltyError(f"the first run failed in phase {run.phase}: {run.reason}. See {tree_.folder.log('*')}.")
-        ends = await end_positions(tree_.bootstrap, running_shop.configuration.kafka.prefix, TOPICS)
+            raise LoyaltyError(f"the first run failed in phase {run.phase}: {run.reason}. See {tree.folder.log('*')}.")
+        ends = await end_positions(tree.bootstrap, running.configuration.kafka.prefix, TOPICS)
         await views.wait_for(ends, timeout=SETTLE_SECONDS)
-        phases["total"] = round(time.monotonic() - tree_.started_at + start_seconds, 2)
-        compared, wrong = differences(running_shop.sandbox.world, views, ORG)
+        phases = {"start": start_seconds, **clock.phases(), "firstSync": clock.total}
+        phases["total"] = start_seconds + time.monotonic() - tree.started_at
+        compared, wrong = differences(running.sandbox.world, views, ORG)
         calls = {"alleaves": run.alleaves_calls or 0, "alpineIq": run.alpine_calls or 0}
-        return DemoResult(views.stats(ORG).answer(), phases, tuple(wrong), compared, calls)
+        rounded = {name: round(seconds, 2) for name, seconds in phases.items()}
+        return DemoResult(views.stats(ORG).answer(), rounded, tuple(wrong), compared, calls)
 
 
-async def _followed(tree_: Tree, views: Views, progress: Progress) -> Run:
+class PhaseClock:
+    """Seconds between the moments at which a run was first seen in a phase: one clock, without gaps."""
+
+    def __init__(self, clock: Callable[[], float], began: float) -> None:
+        self._clock = clock
+        self._began = began
+        self._entered = {"connect": began}
+
+    def see(self, phase: str) -> None:
+        """The run is in this phase now."""
+        self._entered.setdefault(phase, self._clock())
+
+    @property
+    def total(self) -> float:
+        """From the beginning to the last phase seen."""
+        return max(self._entered.values()) - self._began
+
+    def phases(self) -> dict[str, float]:
+        """What each took; the last one seen is the end. 0 for one that was over before it could be seen."""
+        names, moments = list(self._entered), list(self._entered.values())
+        took = {name: until - at for name, at, until in zip(names, moments, moments[1:], strict=False)}
+        return {name: took.get(name, 0.0) for name in ("connect", "orders", "balances", "verdicts")}
+
+
+async def _followed(tree: Tree, views: Views, progress: Progress, clock: PhaseClock) -> Run:
     """The first run, when it has ended; meanwhile what happens is told."""
     deadline = time.monotonic() + RUN_SECONDS
+    narrator = Narrator(views, progress)
     while True:
-        if tree_.processes.failed.done():
-            await tree_.processes.failed
+        if tree.processes.failed.done():
+            await tree.processes.failed
+        narrator.look()
         run = views.run(FIRST_RUN)
-        if run is not None:
-            progress(f"first run: {run.phase}", 0, None)
+        if run is not None and run.phase != "queued":
+            clock.see(run.phase)
             if run.outcome is not None:
+                narrator.look()
                 return run
         if time.monotonic() > deadline:
-            raise Unreachable(f"the first run has not ended in {RUN_SECONDS:.0f} s. See {tree_.folder.log('*')}.")
-        await asyncio.sleep(0.1)
+            raise Unreachable(f"the first run has not ended in {RUN_SECONDS:.0f} s. See {tree.folder.log('*')}.")
+        await asyncio.sleep(LOOK_SECONDS)
 
 
-def _tell(result: DemoResult, running_shop: Shop) -> None:
-    figures = result.figures
-    print(  # noqa: T201
-        f"{figures['totalCustomers']:,} customers, {figures['withAlpineSync']} known to Alpine IQ: "
-        f"{figures['reconciled']} agree, {figures['needsReview']} need review. "
-        f"{result.compared - len(result.wrong):,} of {result.compared:,} profiles equal the oracle.\n"
-        f"Web: {running_shop.tree.folder.endpoints().get('web')}\n"
-        f"Ask more: loyalty status --config {running_shop.file}\n"
-        "Trade goes on; Ctrl-C ends it.",
-        flush=True,
+def _tell(result: DemoResult, running: Shop, progress: Progress) -> None:
+    web = running.tree.folder.endpoints().get("web")
+    right = result.compared - len(result.wrong)
+    progress.say(f"{right:,} of {result.compared:,} profiles equal an independent calculation (the oracle)")
+    for difference in result.wrong[:SHOWN_DIFFERENCES]:
+        progress.say(f"  {difference}")
+    if running.firestore is not None:
+        progress.say(f"Firestore: the same, exported to project {PROJECT} of the emulator at {running.firestore}")
+    config = _shortest(running.file)
+    progress.say(
+        f"\nweb API   {web}/api/loyalty/sync?orgId={ORG}\n"
+        f"          {web}/api/docs\n"
+        f"ask more  loyalty status --config {config}\n"
+        f"          loyalty customer show {running.sandbox.world.sample_member_id} --config {config}\n"
+        f"          loyalty sync --wait --config {config}\n"
+        f"          loyalty dead-letters list --config {config}\n"
+        f"logs      {_shortest(running.tree.folder.log('*'))}\n\n"
+        "The shop goes on trading; Ctrl-C ends the demo."
     )
 
 
-async def _trade(running_shop: Shop) -> None:
-    """Let the shop go on trading, and say what happens, until cancelled."""
-    while True:
-        if running_shop.tree.processes.failed.done():
-            await running_shop.tree.processes.failed
-        for change in running_shop.sandbox.trade.run(1, int(time.time() * 1000)):
-            print(f"{change.kind}: order {change.order_id} of customer {change.customer_id}", flush=True)  # noqa: T201
-        await asyncio.sleep(TRADE_SECONDS)
+def _shortest(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-import msgspec
-
 from stream.bootstrap.places import folder_of
 from stream.settings import Configuration
-from stream.sinks.document import document_of, json_ready
+from stream.sinks.document import json_ready
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import DeadLetter
+from stream.web.shapes import report, run_shown, time_shown
+
+DEAD_LETTERS_COUNTED = 1000
 
 
 @contextlib.contextmanager
@@ -27,7 +28,7 @@ async def status(configuration: Configuration) -> list[dict[str, object]]:
 
 
 def _standing(views: Views, org: str) -> dict[str, object]:
-    last = next(iter(views.runs(org, limit=1)), None)
+    last = next((run for run in views.runs(org) if run.customer is None), None)
     provider = views.provider(org)
     settings = views.settings(org)
     return {
@@ -36,36 +37,49 @@ def _standing(views: Views, org: str) -> dict[str, object]:
         **views.stats(org).answer(),
         "verdicts": views.verdicts(org),
         "provider": "available" if provider is None or provider.available else f"unavailable: {provider.reason}",
-        "lastRun": None if last is None else f"{last.run} {last.outcome or last.phase}",
-        "deadLetters": len(views.dead_letters(1000, org=org)),
+        "lastRun": None if last is None else run_shown(last),
+        "deadLetters": len(views.dead_letters(DEAD_LETTERS_COUNTED, org=org)),
     }
 
 
-async def dead_letters(configuration: Configuration, *, org: str | None, limit: int) -> Sequence[DeadLetter]:
+async def dead_letters(configuration: Configuration, *, org: str | None, limit: int) -> Sequence[dict[str, object]]:
     """Newest first, redacted."""
     with _views(configuration) as views:
-        return views.dead_letters(limit, org=org)
+        return [_letter(each) for each in views.dead_letters(limit, org=org)]
 
 
-async def dead_letter(configuration: Configuration, *, partition: int, offset: int) -> DeadLetter | None:
+async def dead_letter(configuration: Configuration, *, partition: int, offset: int) -> dict[str, object] | None:
     """One dead letter, redacted."""
     with _views(configuration) as views:
-        return views.dead_letter(partition, offset)
+        found = views.dead_letter(partition, offset)
+        return None if found is None else _letter(found)
+
+
+def _letter(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "place": f"{letter.partition}:{letter.offset}",
+        "at": time_shown(letter.at),
+        "org": letter.org,
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "exception": letter.exception,
+        "source": _source(letter),
+        "key": letter.key,
+        "excerpt": letter.excerpt,
+    }
+
+
+def _source(letter: DeadLetter) -> str | None:
+    """The record that was given up; None where it came from a vendor and never was one."""
+    if not letter.source_topic:
+        return None
+    return f"{letter.source_topic} {letter.source_partition}:{letter.source_offset}"
 
 
 async def customer(configuration: Configuration, *, org: str, customer: str) -> dict[str, object] | None:
-    """Profile, how the points came about, and cases."""
+    """The reconciliation report: document, both sides, cases, how the points came about."""
     with _views(configuration) as views:
-        profile = views.profile(org, customer)
-        if profile is None:
-            return None
-        return {
-            "profile": json_ready(document_of(org, customer, profile)),
-            "entries": [
-                {"at": e.at, **msgspec.to_builtins(e.entry)} for e in views.entries(org, customer, limit=20)
-            ],
-            "cases": [msgspec.to_builtins(c.case) for c in views.cases(org, customer=customer)],
-        }
+        return report(views, org, customer)
 
 
 async def profiles(configuration: Configuration, *, org: str) -> AsyncIterator[Mapping[str, object]]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from stream.errors import ConfigurationError, Unreachable
+from stream.sandbox.embedded.folder_lock import FolderLock
 from stream.settings import Configuration
+
+LOCK = "running.lock"
 
 
 class DataFolder:
@@ -34,6 +41,27 @@ class DataFolder:
         """What a role of a process tree logged."""
         return self.root / "logs" / f"{role}.log"
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """While the block runs no other process tree works in this folder.
+
+        Raises ConfigurationError, before anything is touched, when one does.
+        """
+        lock = FolderLock(self.root / LOCK)
+        await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def empty(self) -> None:
+        """Remove everything but the lock."""
+        for path in self.root.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+
     @property
     def _endpoints(self) -> Path:
         return self.root / "endpoints.json"
@@ -49,10 +77,12 @@ class DataFolder:
     def publish(self, **addresses: str) -> None:
         """Add addresses, in one step that readers never see half done."""
         self.root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.endpoints() | addresses, indent=2)
-        fresh = self._endpoints.with_suffix(f".{os.getpid()}")
-        fresh.write_text(text)
-        fresh.replace(self._endpoints)
+        with (self.root / "endpoints.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # roles start at the same moment: none may undo another's line
+            text = json.dumps(self.endpoints() | addresses, indent=2)
+            fresh = self._endpoints.with_suffix(f".{os.getpid()}")
+            fresh.write_text(text)
+            fresh.replace(self._endpoints)
 
     def forget_endpoints(self) -> None:
         """Nothing runs here any more."""

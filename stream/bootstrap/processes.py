@@ -17,7 +17,8 @@ from pathlib import Path
 
 import structlog
 
-from stream.errors import Unreachable
+from stream.bootstrap.last_words import LastWords
+from stream.errors import ConfigurationError
 from stream.sandbox.embedded import die_with_parent
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class ProcessTree:
     def __init__(self, roles: Sequence[Role]) -> None:
         self._roles = roles
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._said: dict[str, LastWords] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -54,12 +56,16 @@ class ProcessTree:
     def start(self) -> None:
         """Start every role and keep it running."""
         for role in self._roles:
-            self._keepers.append(asyncio.create_task(self._keep(role)))
+            self._keepers.append(asyncio.create_task(self._keep(role), name=role.name))
 
     def pid(self, name: str) -> int | None:
         """The process id of a role while it runs."""
         child = self._children.get(name)
         return child.pid if child is not None and child.poll() is None else None
+
+    def last_words(self, name: str) -> str:
+        """What a role said last that tells what is wrong with it."""
+        return self._said[name].text()
 
     async def stop(self) -> None:
         """Ask all to stop, wait, insist."""
@@ -77,23 +83,26 @@ class ProcessTree:
         wait = FIRST_RESTART_SECONDS
         while not self._stopping:
             began = asyncio.get_running_loop().time()
+            said = self._said[role.name] = LastWords(role.output)
             child = self._children[role.name] = _spawn(role)
             code = await _exit_code(child)
             if self._stopping:
                 return
             if code == HOPELESS_EXIT:
-                self._give_up(role)
+                self._give_up(role, said)
                 return
             if asyncio.get_running_loop().time() - began > SETTLED_SECONDS:
                 wait = FIRST_RESTART_SECONDS
-            log.warning("a role ended and is started again", role=role.name, exit=code, after_seconds=wait)
+            log.warning(
+                "a role ended and is started again", role=role.name, exit=code, after_seconds=wait, said=said.text()
+            )
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_RESTART_SECONDS)
 
-    def _give_up(self, role: Role) -> None:
+    def _give_up(self, role: Role, said: LastWords) -> None:
         if not self.failed.done():
-            where = f" See {role.output}." if role.output else ""
-            self.failed.set_exception(Unreachable(f"{role.name} cannot start with this configuration.{where}"))
+            where = f"\nAll of it is in {role.output}." if role.output else ""
+            self.failed.set_exception(ConfigurationError(f"{role.name} cannot start: {said.text()}{where}"))
 
 
 def _spawn(role: Role) -> subprocess.Popen[bytes]:

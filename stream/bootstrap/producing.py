@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from producers.alleaves.client import AlleavesClient
@@ -20,6 +21,7 @@ from producers.role.following import ErasedPeople, People
 from producers.role.parts import OrgProducer
 from producers.runner import Bus, ProducerRole
 from stream.bootstrap.roles import Station
+from stream.bootstrap.vendor_gauges import VendorGauges
 from stream.configuration import org_settings
 from stream.contracts import topics
 from stream.contracts.names import CustomerId, OrgId
@@ -33,18 +35,26 @@ from stream.settings import AlleavesSettings, OrgConfiguration
 
 
 class Producing:
-    """The producer role with what its health is told from."""
+    """The producer role with what its health and metrics are told from."""
 
-    def __init__(self, station: Station, publisher: KafkaPublisher, role: ProducerRole) -> None:
+    def __init__(
+        self, station: Station, publisher: KafkaPublisher, role: ProducerRole, gauges: Mapping[OrgId, VendorGauges]
+    ) -> None:
         self._station = station
         self._publisher = publisher
         self._role = role
+        self._gauges = gauges
 
     def look(self) -> None:
-        """Bring health up to date."""
-        health = self._station.health
-        health.say(Condition.SETTINGS, True)
-        health.say(Condition.POINT_OF_SALE, True, f"{len(self._role.owned)} orgs are polled here")
+        """Bring health and metrics up to date."""
+        gauges = [self._gauges[org] for org in self._role.owned]
+        for each in gauges:
+            each.look()
+        waiting = [each.org for each in gauges if not each.polling]
+        silent = [f"{each.org}: {each.reason or 'not read yet'}" for each in gauges if not each.answers]
+        here = f"{len(gauges)} orgs are polled here"
+        self._station.health.say(Condition.SETTINGS, not waiting, ", ".join(waiting) or here)
+        self._station.health.say(Condition.POINT_OF_SALE, not silent, "; ".join(silent) or here)
 
     async def run(self) -> None:
         """Seed settings, then produce until cancelled."""
@@ -72,17 +82,18 @@ class Producing:
         )
 
 
-async def producing(station: Station) -> Producing:
-    """Everything that `loyalty poll` runs."""
+async def producing(station: Station, orgs_: Sequence[OrgConfiguration]) -> Producing:
+    """Everything that `loyalty poll` runs. `orgs_`: with their access to the point of sale."""
     publisher = KafkaPublisher(station.bootstrap, station.prefix, client_id="poll")
     await publisher.start()
     key = IdentityKey.load_or_create(station.folder.identity_key)
     cursors = KafkaCursors(publisher, station.bootstrap, station.prefix)
     erased = ErasedPeople()
     parts = _Parts(station, publisher, key, cursors, erased)
-    orgs = [parts.producer(org) for org in station.configuration.orgs]
+    orgs = [parts.producer(org) for org in orgs_]
     bus = Bus(station.bootstrap, station.prefix, publisher, instance=f"{station.prefix}poll")
-    return Producing(station, publisher, ProducerRole(orgs, bus, cursors=cursors, key=key, people=erased))
+    role = ProducerRole(orgs, bus, cursors=cursors, key=key, people=erased)
+    return Producing(station, publisher, role, parts.gauges)
 
 
 class _Parts:
@@ -94,12 +105,12 @@ class _Parts:
         self._key = key
         self._cursors = cursors
         self._erased = erased
+        self.gauges: dict[OrgId, VendorGauges] = {}
 
     def producer(self, org: OrgConfiguration) -> OrgProducer:
         """One org's pollers, sweeps and look-up, as far as its vendors are configured."""
         if org.alleaves is None or org.alpine_iq is None:
-            missing = "alleaves" if org.alleaves is None else "alpine_iq"
-            raise ConfigurationError(f"org {org.id!r} has no [org.{missing}]: both vendors are needed to reconcile")
+            raise ConfigurationError(f"org {org.id!r} does not say how both vendors are reached")
         name, publisher, alleaves = OrgId(org.id), self._publisher, org.alleaves
         shop, provider = AlleavesClient.of(alleaves), alpine_iq_client(org.alpine_iq)
         identities = Identities(self._key, alleaves.phone_region)
@@ -111,16 +122,20 @@ class _Parts:
         async def person_of(customer: CustomerId) -> Person | None:
             return await people.person(name, customer)
 
+        gauges = self.gauges[name] = VendorGauges(self._station.metrics, name, shop.http, provider.http)
         contacts = AlleavesContacts(name, shop, translator, publisher, person_of, erased)
         return OrgProducer(
             org=name,
-            new_poller=lambda: Poller(
-                org=name,
-                client=shop,
-                translator=translator,
-                publisher=publisher,
-                cursors=self._cursors,
-                settings=alleaves,
+            new_poller=lambda: gauges.watched(
+                Poller(
+                    org=name,
+                    client=shop,
+                    translator=translator,
+                    publisher=publisher,
+                    cursors=self._cursors,
+                    settings=alleaves,
+                    on_poll=gauges.polled,
+                )
             ),
             orders=OrderSweep(
                 org=name,

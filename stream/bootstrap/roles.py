@@ -61,12 +61,12 @@ async def _operations(station: Station) -> AsyncIterator[None]:
 
 async def poll(configuration: Configuration) -> None:
     """Run the producers of every configured org."""
+    from stream.bootstrap.brand import with_brands
     from stream.bootstrap.producing import producing
 
-    if not configuration.orgs:
-        raise ConfigurationError("no [[org]] is configured: there is nothing to poll")
+    orgs = (await with_brands(configuration)).orgs
     async with _station(configuration, Role.POLL) as station, _operations(station), asyncio.TaskGroup() as tasks:
-        role = await producing(station)
+        role = await producing(station, orgs)
         tasks.create_task(station.beat(role.look))
         tasks.create_task(role.run())
 
@@ -76,16 +76,18 @@ async def worker(configuration: Configuration, *, name: str) -> None:
     from stream.agents.accounts import Accounts, accounts
     from stream.agents.contacts import Contacts, contacts
     from stream.agents.runs import Runs, runs
+    from stream.bootstrap.measuring import WorkerMeter, repeatedly
     from stream.contracts import topics
     from stream.engine.faust.worker import Stateful, build, run
 
     async with _station(configuration, Role.WORKER) as station, _operations(station):
+        agents = (
+            Stateful(Accounts(), accounts, topics.ACCOUNTS_CHANGELOG),
+            Stateful(Contacts(), contacts, topics.CONTACTS_CHANGELOG),
+            Stateful(Runs(), runs, topics.RUNS_CHANGELOG),
+        )
         app = build(
-            (
-                Stateful(Accounts(), accounts, topics.ACCOUNTS_CHANGELOG),
-                Stateful(Contacts(), contacts, topics.CONTACTS_CHANGELOG),
-                Stateful(Runs(), runs, topics.RUNS_CHANGELOG),
-            ),
+            agents,
             bootstrap=station.bootstrap,
             prefix=station.prefix,
             partitions=configuration.kafka.partitions,
@@ -93,7 +95,11 @@ async def worker(configuration: Configuration, *, name: str) -> None:
             name=f"worker-{name}",
         )
 
+        sources = {one.agent.name: one.agent.source.name for one in agents}
+        meter = WorkerMeter(station.metrics, app, station.bootstrap, station.prefix, sources)
+
         def look() -> None:
+            meter.look()
             stopped, owned = app.ownership.stopped(), app.ownership.positions()
             recovered = not app.in_recovery and not app.rebalancing and not stopped
             station.health.say(Condition.ASSIGNED, bool(owned), f"{len(owned)} partitions")
@@ -101,11 +107,13 @@ async def worker(configuration: Configuration, *, name: str) -> None:
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(station.beat(look))
+            tasks.create_task(repeatedly(meter.lag))
             tasks.create_task(run(app, lambda: log.info("worker ready", worker=name)))
 
 
 async def sink_firestore(configuration: Configuration) -> None:
     """Export to Firestore."""
+    from stream.bootstrap.measuring import SinkMeter, repeatedly
     from stream.engine.publisher import KafkaPublisher
     from stream.sinks.firestore.sink import FirestoreSink
 
@@ -127,12 +135,23 @@ async def sink_firestore(configuration: Configuration) -> None:
             emulator_host=os.environ.get("FIRESTORE_EMULATOR_HOST"),
             entries=firestore.entries,
         )
-        tasks.create_task(station.beat(lambda: station.health.say(Condition.FIRESTORE, True)))
+        meter = SinkMeter(station.metrics, sink, station.bootstrap, station.prefix)
+
+        def look() -> None:
+            meter.look()
+            exported = len(sink.positions())
+            station.health.say(Condition.FIRESTORE, bool(exported), f"{exported} partitions are exported")
+
+        tasks.create_task(station.beat(look))
+        tasks.create_task(repeatedly(meter.lag))
         tasks.create_task(sink.run())
 
 
 async def web(configuration: Configuration) -> None:
-    """Keep the views and serve the API."""
+    """Keep the views, log what happens to runs, and serve the API."""
+    from stream.bootstrap.journal import Journal
+    from stream.bootstrap.measuring import repeatedly
+    from stream.bootstrap.run_changes import RunWatch
     from stream.sinks.views.follower import ViewsFollower
     from stream.sinks.views.read import Views
     from stream.web.app import create_app
@@ -142,9 +161,22 @@ async def web(configuration: Configuration) -> None:
         tasks.create_task(follower.run())
         await follower.opened()
         with contextlib.closing(Views(station.folder.views)) as views:
-            app = create_app(views, follower)
-            app.router.routes[:0] = operations_routes(station.health, station.metrics)
+
+            async def lag() -> None:
+                station.metrics.sink_lag.labels("views").set(await follower.lag())
+
+            async def keep_journal() -> None:
+                await follower.caught_up()  # what is read again from an old log is no news
+                journal, watch = Journal(station.metrics), RunWatch(views)
+                while True:
+                    for change in watch.changes():
+                        journal.note(change)
+                    await asyncio.sleep(BEAT_SECONDS)
+
+            app = create_app(views, follower, operations_routes(station.health, station.metrics))
             async with http(app, configuration.web.host, configuration.web.port) as address:
                 station.folder.publish(web=address)
                 log.info("web ready", address=address)
+                tasks.create_task(repeatedly(lag))
+                tasks.create_task(keep_journal())
                 await station.beat(lambda: station.health.say(Condition.CAUGHT_UP, follower.ready))

@@ -10,17 +10,24 @@ from dataclasses import dataclass
 
 import structlog
 
+from stream.bootstrap.asking import start_again
+from stream.bootstrap.brand import require_vendors
+from stream.bootstrap.narration import Narrator
 from stream.bootstrap.places import DataFolder, folder_of
 from stream.bootstrap.processes import ProcessTree, Role
 from stream.bootstrap.serving import kafka
-from stream.errors import ConfigurationError, Unreachable
+from stream.errors import Unreachable
+from stream.ops.probe import answers
 from stream.ops.progress import Progress
 from stream.settings import Configuration
+from stream.sinks.views.read import Views
 
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 60.0
-ROLES = {"worker": ("worker", "--name", "1"), "web": ("web",), "poll": ("poll",)}
+LOOK_SECONDS = 0.25
+NEEDED = ("worker", "web")
+"""What polling waits for. An export that cannot start holds nothing up: it goes on where it was, later."""
 
 
 @dataclass
@@ -35,72 +42,86 @@ class Tree:
 
 async def up(configuration: Configuration, *, progress: Progress) -> None:
     """Run every role until cancelled."""
-    if not configuration.orgs:
-        raise ConfigurationError("no [[org]] is configured: see loyalty.example.toml")
-    async with tree(configuration, {}, progress) as running:
-        log.warning("everything runs", web=running.folder.endpoints().get("web"), logs=str(running.folder.log("*")))
+    require_vendors(configuration)
+    folder = folder_of(configuration)
+    async with (
+        folder.held(),
+        kafka(configuration.kafka, folder, progress) as bootstrap,
+        tree(configuration, bootstrap, {}, progress) as running,
+    ):
+        progress.say(f"web API: {folder.endpoints().get('web')}   logs: {folder.log('*')}   Ctrl-C ends it")
+        with contextlib.closing(Views(folder.views)) as views:
+            await start_again(configuration, bootstrap, views, progress)
+            narrator = Narrator(views, progress, several=len(configuration.orgs) > 1)
+            while not running.processes.failed.done():
+                narrator.look()
+                await asyncio.sleep(LOOK_SECONDS)
         await running.processes.failed
 
 
 @contextlib.asynccontextmanager
 async def tree(
-    configuration: Configuration, environment: Mapping[str, str], progress: Progress
+    configuration: Configuration, bootstrap: str, environment: Mapping[str, str], progress: Progress
 ) -> AsyncIterator[Tree]:
-    """Kafka and all roles, ready, while the block runs; the poller starts last, when the others are there.
+    """All roles, ready, while the block runs; the poller starts last, when the others are there: positions are
+    compared with the log's ends before anything new is written.
 
     The children read the configuration that this process read, from `LOYALTY_CONFIG` and the environment.
     """
     folder = folder_of(configuration)
     folder.forget_endpoints()
-    async with kafka(configuration.kafka, folder, progress) as bootstrap:
-        folder.publish(kafka=bootstrap)
-        given = {"LOYALTY_KAFKA__BOOTSTRAP": bootstrap, "LOYALTY_KAFKA__REPLICATION": str(configuration.kafka.replicas)}
-        listening = _roles(configuration, folder, given | dict(environment))
-        processes = ProcessTree(listening)
-        polling = ProcessTree([Role("poll", ROLES["poll"], given | dict(environment), folder.log("poll"))])
-        try:
-            processes.start()
-            await _ready(folder, listening, processes, progress)
-            running = Tree(processes, folder, bootstrap, time.monotonic())
-            polling.start()
-            polling.failed.add_done_callback(lambda done: _pass_on(done, processes))
-            yield running
-        finally:
-            progress("stopping", 0, 1)
-            await polling.stop()
-            await processes.stop()
-            progress("stopping", 1, 1)
-    folder.forget_endpoints()
+    folder.publish(kafka=bootstrap)
+    given = {
+        "LOYALTY_KAFKA__BOOTSTRAP": bootstrap,
+        "LOYALTY_KAFKA__REPLICATION": str(configuration.kafka.replicas),
+        **environment,
+    }
+    processes = ProcessTree(_roles(configuration, folder, given))
+    polling = ProcessTree([Role("poll", ("poll",), given, folder.log("poll"))])
+    try:
+        processes.start()
+        await _ready(folder, processes, progress)
+        running = Tree(processes, folder, bootstrap, time.monotonic())
+        polling.start()
+        polling.failed.add_done_callback(lambda done: _pass_on(done, processes))
+        yield running
+    finally:
+        progress("stopping", 0, 1)
+        await polling.stop()
+        await processes.stop()
+        folder.forget_endpoints()
+        progress("stopping", 1, 1)
 
 
 def _roles(configuration: Configuration, folder: DataFolder, environment: Mapping[str, str]) -> list[Role]:
-    arguments = {"worker": ROLES["worker"], "web": ROLES["web"]}
+    """The slowest to start first."""
+    arguments = {"worker": ("worker", "--name", "1"), "web": ("web",)}
     if configuration.firestore.project is not None:
         arguments["sink-firestore"] = ("sink", "firestore")
     return [Role(name, words, environment, folder.log(name)) for name, words in arguments.items()]
 
 
-async def _ready(folder: DataFolder, roles: list[Role], processes: ProcessTree, progress: Progress) -> None:
-    """Wait until every role answers that it is ready."""
-    from stream.ops.probe import answers
-
-    waiting = [role.name for role in roles]
+async def _ready(folder: DataFolder, processes: ProcessTree, progress: Progress) -> None:
+    """Wait until those that are needed answer that they are ready."""
+    waiting = list(NEEDED)
+    phase = f"starting {', '.join(NEEDED)}"
     deadline = time.monotonic() + READY_SECONDS
     while waiting:
-        progress(f"starting {', '.join(role.name for role in roles)}", len(roles) - len(waiting), len(roles))
+        progress(phase, len(NEEDED) - len(waiting), len(NEEDED))
         if processes.failed.done():
             await processes.failed
         if time.monotonic() > deadline:
-            raise Unreachable(f"{waiting[0]} was not ready within {READY_SECONDS:.0f} s. See {folder.log(waiting[0])}.")
-        endpoints = folder.endpoints()
-        still = []
-        for name in waiting:
-            address = endpoints.get(name)
-            if address is None or not await asyncio.to_thread(answers, f"{address}/readyz"):
-                still.append(name)
-        waiting = still
+            raise Unreachable(
+                f"{waiting[0]} was not ready within {READY_SECONDS:.0f} s: {processes.last_words(waiting[0])}\n"
+                f"All of it is in {folder.log(waiting[0])}."
+            )
         await asyncio.sleep(0.1)
-    progress(f"starting {', '.join(role.name for role in roles)}", len(roles), len(roles))
+        waiting = [name for name in waiting if not await _is_ready(folder.endpoints().get(name))]
+    progress(phase, len(NEEDED), len(NEEDED))
+
+
+async def _is_ready(address: str | None) -> bool:
+    return address is not None and await asyncio.to_thread(answers, f"{address}/readyz")
 
 
 def _pass_on(done: asyncio.Future[None], processes: ProcessTree) -> None:

@@ -67,5 +67,5 @@ class EntryPoints(Protocol):
 
 
 def bootstrap() -> EntryPoints:
-    """The real ones. Imported here, because Faust and Google's client take a second that `--help` need not wait."""
-    return cast(EntryPoints, import_module("stream.bootstrap"))
+    """The real ones. Imported when a command runs, each with what it needs and no more."""
+    return cast(EntryPoints, import_module("stream.bootstrap.commands"))

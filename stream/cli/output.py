@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 COLUMNS_AT_MOST = 8
+WIDTH_ELSEWHERE = 200
+"""Where there is no terminal whose width counts."""
 
 
 def line_of_json(value: object) -> str:
@@ -18,13 +20,15 @@ def line_of_json(value: object) -> str:
     return msgspec.json.encode(plain(value)).decode()
 
 
-def show(value: object, *, as_json: bool) -> None:
-    """Print an answer to stdout."""
+def show(value: object, *, as_json: bool, readable: Callable[[object], object] = lambda value: value) -> None:
+    """Print an answer to stdout; `readable` makes of it what people read."""
     if as_json:
         print(line_of_json(value))  # noqa: T201
         return
     console = Console(highlight=False, soft_wrap=True)
-    match plain(value):
+    if not console.is_terminal:
+        console.width = WIDTH_ELSEWHERE
+    match plain(readable(value)):
         case dict() as fields:
             _show_fields(console, fields)
         case list() as rows if rows and all(isinstance(row, dict) for row in rows):

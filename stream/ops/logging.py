@@ -17,6 +17,9 @@ from pydantic import BaseModel, SecretStr
 from stream.ops.redaction import Redaction
 
 OWN = ("stream", "producers")
+FAUST = "stream.engine.faust"
+COORDINATOR = "aiokafka.consumer.group_coordinator"
+COORDINATOR_NOISE = ("Group Coordinator Request failed", "Marking the coordinator dead")
 Format = Literal["auto", "json", "console"]
 
 
@@ -51,6 +54,7 @@ def configure_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(readable, target)],
         )
     )
+    handler.addFilter(_is_news)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -77,6 +81,22 @@ def secrets_of(model: BaseModel) -> Iterator[str]:
                 yield item.get_secret_value()
             elif isinstance(item, BaseModel):
                 yield from secrets_of(item)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what Faust says through the loggers of our classes that are Faust's ("[^Worker]: Starting..."), and
+    for what aiokafka calls an error while a broker that has just started makes its coordinator.
+    """
+    from_structlog = isinstance(record.msg, dict)
+    if record.name.startswith(FAUST) and not from_structlog:
+        return record.levelno >= logging.WARNING
+    return not (record.name == COORDINATOR and str(record.msg).startswith(COORDINATOR_NOISE) and _is_15(record))
+
+
+def _is_15(record: logging.LogRecord) -> bool:
+    """Kafka's error 15, GroupCoordinatorNotAvailable, or its consequence."""
+    message = record.getMessage()
+    return "[Error 15]" in message or message.startswith(COORDINATOR_NOISE[1])
 
 
 def _redactor(redaction: Redaction) -> structlog.typing.Processor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from stream.contracts.profiles import Verdict
 from stream.contracts.runs import ProviderUnavailable, RunCompleted, RunKind, Tally
 from stream.contracts.settings import OrgSettings
 from stream.errors import Unreachable
+from stream.ops.endpoints import operations_routes
+from stream.ops.health import NEEDS, Health, Role
+from stream.ops.metrics import Metrics
 from stream.sinks.views.read import Views
 from stream.web.app import create_app
 from tests.sinks.records import AT, ORG, a_profile, case_record, profile_record, run_record, settings_record
@@ -154,11 +158,16 @@ async def test_runs_are_shown_with_what_they_found(client: httpx.AsyncClient) ->
     assert (await client.get("/api/v1/runs", params={"org": "other"})).json() == {"runs": []}
 
 
-@pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
-async def test_readiness_is_that_of_the_views(views: Views, ready: bool, status: int) -> None:
-    async with client_of(views, Follower(ready=ready)) as client:
-        assert (await client.get("/readyz")).status_code == status
+async def test_health_and_metrics_of_the_process_are_answered_beside_the_api(views: Views) -> None:
+    health = Health(Role.WEB, time.monotonic)
+    app = create_app(views, Follower(), operations_routes(health, Metrics()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.get("/readyz")).status_code == 503
+        for condition in NEEDS[Role.WEB]:
+            health.say(condition, True)
+        assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/healthz")).status_code == 200
+        assert "loyalty_sink_lag_records" in (await client.get("/metrics")).text
 
 
 async def test_without_kafka_the_views_still_answer_with_an_unknown_lag(views: Views) -> None:

@@ -11,6 +11,7 @@ from stream.cli.entry_points import EntryPoints
 from stream.cli.exits import Failed
 from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
 from stream.cli.output import line_of_json, show
+from stream.cli.readable import of_customer, of_dead_letters, of_status
 from stream.settings import Configuration
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be understood, with the reason.")
@@ -23,7 +24,7 @@ def status(
 ) -> None:
     """Show how every org stands: customers, agreement, last run, vendors."""
     answer = invocation(context, config, debug).configured(lambda points, settings: points.status(settings))
-    show(answer, as_json=as_json)
+    show(answer, as_json=as_json, readable=of_status)
 
 
 @dead_letters.command("list", epilog="Example: loyalty dead-letters list --org brand_example --limit 20")
@@ -39,7 +40,7 @@ def list_dead_letters(
     answer = invocation(context, config, debug).configured(
         lambda points, settings: points.dead_letters(settings, org=org, limit=limit)
     )
-    show(answer, as_json=as_json)
+    show(answer, as_json=as_json, readable=of_dead_letters)
 
 
 @dead_letters.command("show", epilog="Example: loyalty dead-letters show 3:120")
@@ -79,7 +80,7 @@ def show_customer(
             raise Failed(f"no customer {customer_id} is known in org {chosen(settings, org)}.")
         return known
 
-    show(invocation(context, config, debug).configured(found), as_json=as_json)
+    show(invocation(context, config, debug).configured(found), as_json=as_json, readable=of_customer)
 
 
 @profiles.command("export", epilog="Example: loyalty profiles export --org brand_example --jsonl > profiles.jsonl")

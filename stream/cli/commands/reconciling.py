@@ -9,6 +9,7 @@ import typer
 from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
 from stream.cli.output import show
 from stream.cli.progress import shown_progress
+from stream.cli.readable import of_asked
 
 
 def sync(
@@ -30,7 +31,7 @@ def sync(
     answer = invocation(context, config, debug).configured(
         lambda points, settings: points.sync(settings, org=chosen(settings, org), customer=customer, wait=wait, key=key)
     )
-    show(answer, as_json=as_json)
+    show(answer, as_json=as_json, readable=of_asked)
 
 
 def backfill(
@@ -45,4 +46,4 @@ def backfill(
         answer = invocation(context, config, debug).configured(
             lambda points, settings: points.backfill(settings, org=chosen(settings, org), progress=progress)
         )
-    show(answer, as_json=as_json)
+    show(answer, as_json=as_json, readable=of_asked)

@@ -1,0 +1,62 @@
+"""The log lines and the metrics of runs: sync start, batch completion, sync completion (the brief)."""
+
+from __future__ import annotations
+
+import structlog
+
+from stream.bootstrap.run_changes import RunChange
+from stream.ops.metrics import Metrics
+from stream.sinks.views.shown import Run
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """Logs and measures what happens to runs."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def note(self, change: RunChange) -> None:
+        """Write down one change."""
+        run = change.now
+        if change.started:
+            log.info("sync started", org=run.org, run=run.run, kind=run.kind, by=run.requested_by)
+        if change.orders_read:
+            unreadable = run.orders_unreadable or 0
+            _batch(run, "orders", (run.orders or 0) + unreadable, unreadable)
+        if change.balances_read:
+            _batch(run, "balances", run.balances or 0, 0)
+        if change.ended:
+            self._ended(run)
+
+    def _ended(self, run: Run) -> None:
+        seconds = ((run.ended_at or 0) - (run.started_at or run.ended_at or 0)) / 1000
+        self._metrics.runs.labels(run.org, run.kind, run.outcome).inc()
+        self._metrics.run_seconds.labels(run.org, run.kind).observe(seconds)
+        about = {"org": run.org, "run": run.run, "kind": run.kind, "duration_seconds": round(seconds, 3)}
+        if run.outcome != "completed":
+            log.error("sync failed", **about, phase=run.phase, reason=run.reason)
+        elif run.customer is not None:
+            log.info("sync completed", **about, customer=run.customer, verdict=run.answer)
+            self._metrics.customers_synced.labels(run.org, run.answer or "unknown").inc()
+        elif (tally := run.tally) is not None:
+            log.info(
+                "sync completed",
+                **about,
+                calculated=tally.customers,
+                provider=tally.with_provider,
+                reconciled=tally.matched,
+                needs_review=tally.discrepancy,
+            )
+            for verdict in ("matched", "discrepancy", "timing", "not_enrolled", "ambiguous", "unknown"):
+                self._metrics.customers_synced.labels(run.org, verdict).inc(getattr(tally, verdict))
+            if tally.compared:
+                average = tally.abs_difference_points / tally.compared
+                self._metrics.average_discrepancy.labels(run.org).set(average)
+
+
+def _batch(run: Run, what: str, total: int, failed: int) -> None:
+    log.info(
+        "batch completed", org=run.org, run=run.run, what=what, total=total, successful=total - failed, failed=failed
+    )
