@@ -26,7 +26,8 @@ class Output(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A record that was read. `value` None is a tombstone. `topic` is without prefix."""
+    """A record that was read. `value` None is a tombstone. `topic` is without prefix. `timestamp`: when it was written
+    (UTC ms), for records that cannot say themselves when they were true."""
 
     topic: str
     partition: int
@@ -34,6 +35,7 @@ class Input(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    timestamp: int = 0
 
 
 class Publisher(Protocol):

@@ -325,5 +325,5 @@ def _take(turn: Turn, event: Event[Any]) -> None:
 def _about(record: Input, event: Event[Any] | BadRecord) -> tuple[int, str]:
     """When and whose, as far as the record could be read: at least its key says whose."""
     if isinstance(event, BadRecord):
-        return 0, (record.key or b"").partition(b":")[0].decode(errors="replace")
+        return record.timestamp, (record.key or b"").partition(b":")[0].decode(errors="replace")
     return event.at, event.org

@@ -112,7 +112,10 @@ async def _units(ownership: Ownership, stream: Any) -> AsyncIterator[Unit]:
         if partition is None:
             continue  # acknowledged as dropped: its next owner reads it again
         topic = partition.place.source
-        records = [Input(topic, tp.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in message.value]
+        number = tp.partition
+        records = [
+            Input(topic, number, r.offset, r.key, r.value, tuple(r.headers), r.timestamp) for r in message.value
+        ]
         yield StoppableUnit(ownership, tp, partition, records)
 
 
