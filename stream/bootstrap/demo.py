@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stream.bootstrap.asking import sync
 from stream.bootstrap.checking import Difference, differences
 from stream.bootstrap.narration import Narrator
+from stream.bootstrap.past_trade import PastTrade
 from stream.bootstrap.places import LOCK, DataFolder
 from stream.bootstrap.shop import ORG, PROJECT, Shop, shop
 from stream.bootstrap.trading import trade
@@ -31,6 +33,8 @@ RUN_SECONDS = 300.0
 SETTLE_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 SHOWN_DIFFERENCES = 5
+WALKS_AFTER_TRADE = 2
+"""An order that moved while nobody polled leaves its former customer at the second complete walk."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,22 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
     async with folder.held():
         if not keep:
             folder.empty()
-        world = build_world(seed, int(time.time() * 1000), hostile=hostile)
+        past = PastTrade.of(folder.root)
+        past.save()
+        world = build_world(seed, past.began_at, hostile=hostile)
         orders, customers, members = world.size
         progress.say(
             f"a simulated shop with a year of trade: {orders:,} orders, {customers:,} customers, "
             f"{members:,} members at Alpine IQ{' (and everything that can go wrong with both vendors)' * hostile}"
         )
-        async with shop(folder, world, progress) as running:
+        async with shop(folder, world, progress, past=past) as running:
+            for _ in range(WALKS_AFTER_TRADE if past.changes else 0):
+                progress.say("going on with the last demo's shop: a complete run finds what has changed since")
+                await sync(running.configuration, org=ORG, customer=None, wait=True, key=None)
             result = await first_run(running, running.tree.started_at - began, progress)
             if not once:
                 _tell(result, running, progress)
-                await trade(running, progress)
+                await trade(running, past, progress)
             return result
 
 

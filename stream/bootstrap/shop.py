@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.bootstrap.past_trade import PastTrade
 from stream.bootstrap.places import DataFolder
 from stream.bootstrap.serving import kafka
 from stream.bootstrap.up import Tree, tree
@@ -47,10 +48,16 @@ async def shop(
     alleaves: Conditions | None = None,
     alpine_iq: Conditions | None = None,
     with_firestore: bool = True,
+    past: PastTrade | None = None,
 ) -> AsyncIterator[Shop]:
-    """Vendors, Firestore emulator, Kafka and all roles while the block runs. Conditions: latency and failures."""
+    """Vendors, Firestore emulator, Kafka and all roles while the block runs. Conditions: latency and failures.
+
+    `past`: trade that is made again before anybody looks.
+    """
     async with contextlib.AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running(world, alleaves=alleaves, alpine_iq=alpine_iq))
+        if past is not None:
+            past.again(sandbox.trade)
         _write_configuration(folder, sandbox, firestore=False)
         settings = load(_file(folder), os.environ).kafka
         async with asyncio.TaskGroup() as starting:  # both are Java, and slow to start

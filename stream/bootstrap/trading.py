@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stream.bootstrap.narration import Narrator
+from stream.bootstrap.past_trade import PastTrade
 from stream.bootstrap.shop import ORG, Shop
 from stream.loyalty.money import decimal_string
 from stream.ops.progress import Progress
@@ -42,7 +43,7 @@ class Awaited:
     since: float
 
 
-async def trade(running: Shop, progress: Progress) -> None:
+async def trade(running: Shop, past: PastTrade, progress: Progress) -> None:
     """Let the shop go on trading, and say what happens, until cancelled."""
     world = running.sandbox.world
     awaited: dict[int, Awaited] = {}
@@ -52,7 +53,7 @@ async def trade(running: Shop, progress: Progress) -> None:
         while not running.tree.processes.failed.done():
             if time.monotonic() >= next_change:
                 next_change += TRADE_SECONDS
-                for change in running.sandbox.trade.run(1, int(time.time() * 1000)):
+                for change in past.change(running.sandbox.trade, int(time.time() * 1000)):
                     progress.say(sentence(world, change))
                     awaited |= {each.customer: each for each in _expected(world, views, change)}
             for line in _arrived(views, awaited):

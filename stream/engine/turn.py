@@ -38,6 +38,8 @@ class Turn:
         self.source = f"{place.agent}/{place.partition}"
         """What this agent's partition signs its events with."""
         self.offset = -1
+        self.written_at = 0
+        """When the record at hand was written to the log (UTC ms): part of the log, so a replay sees the same."""
         self._outputs: list[Output] = []
         self._latest: dict[tuple[str, bytes], Callable[[], bytes]] = {}
         self._staged: list[Output] = []

@@ -168,7 +168,7 @@ class Partition:
 
     def _apply(self, agent: Agent, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> _Outcome:
         """Apply one record, or give it up, or say why it cannot be part of this unit."""
-        turn.offset = record.offset
+        turn.offset, turn.written_at = record.offset, record.timestamp
         try:
             if isinstance(event, BadRecord):
                 raise event

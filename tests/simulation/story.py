@@ -36,6 +36,7 @@ SKEW_SECONDS = 150
 """A hostile world's two clocks are not further apart."""
 QUIET_RUNS = 3
 """One to find what pollers missed, one more to remove what is gone, and one when that has settled."""
+RUN_ATTEMPTS = 3
 PATIENCE_SECONDS = 1_800.0
 LOOK_SECONDS = 0.5
 
@@ -225,21 +226,32 @@ class _Story:
         for _ in range(QUIET_RUNS):
             await self._until(self._at_rest)
             await asyncio.sleep(self.settle_seconds)  # what a walk finds changed has changed just now
+            await self._complete_run()
+        await self._until(self._at_rest)
+        assert not working.done(), working
+        assert not self.worker.stopped, self.worker.stopped
+
+    async def _complete_run(self) -> None:
+        """A daily run; once more while it fails, as it may where vendors fail at random."""
+        for _ in range(RUN_ATTEMPTS):
             run = self._request(RunKind.DAILY)
             if self.draw.random() < 0.4:
                 await asyncio.sleep(self.draw.uniform(0, 10))
                 self.draw.choice((self.worker.doom, self._kill_producers))()
-            await self._until(lambda run=run: run in self._completed())  # type: ignore[misc]
+            await self._until(lambda run=run: run in self._ended())  # type: ignore[misc]
             await self._ended_accidents()
-        await self._until(self._at_rest)
-        assert not working.done(), working
-        assert not self.worker.stopped, self.worker.stopped
+            if run in self._completed():
+                return
+        raise AssertionError(f"{run} and those before it failed: {self.told_so_far.runs(RunFailed)[-1].reason}")
 
     async def _ended_accidents(self) -> None:
         await asyncio.gather(*self._tasks)
 
     def _completed(self) -> set[str]:
         return {run.run for run in self.told_so_far.runs(RunCompleted)}
+
+    def _ended(self) -> set[str]:
+        return self._completed() | {run.run for run in self.told_so_far.runs(RunFailed)}
 
     def _at_rest(self) -> bool:
         """Everything that was asked for was done, and nobody has anything more to read."""

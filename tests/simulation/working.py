@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from random import Random
 
@@ -107,7 +108,5 @@ class Worker:
 async def _is_fenced(predecessor: MemoryWorker, draw: Random) -> None:
     """It was only paused, and goes on: it can take nothing any more."""
     agent, number = draw.choice(AGENTS), draw.randrange(predecessor.broker.partitions)
-    try:
+    with contextlib.suppress(Fenced):
         assert await predecessor.step_one(agent, number) == 0, "a worker that was replaced took records"
-    except Fenced:
-        pass

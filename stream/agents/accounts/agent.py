@@ -141,9 +141,7 @@ def _order(book: Book, fact: facts.OrderObserved) -> None:
 def _walk_in(book: Book, account: Account | None) -> None:
     """The counter's pseudo-customer keeps no lines and earns nothing: its cost is flat."""
     if account is None:
-        opened = replace(book.account(), walk_in=True)
-        book.keep(opened)
-        book.say_profile(opened)
+        book.keep(replace(book.account(), walk_in=True))
 
 
 def _reassigned(book: Book, fact: facts.OrderReassigned) -> None:
@@ -186,6 +184,7 @@ def _erased(book: Book, fact: facts.CustomerErased) -> None:
 def _changed(book: Book, effect: CustomerEffect | None) -> None:
     if effect is None:
         return
+    new = book.known() is None
     book.keep(effect.account)
     if effect.silent:
         return
@@ -194,7 +193,8 @@ def _changed(book: Book, effect: CustomerEffect | None) -> None:
     book.say_links(effect.linked, effect.unlinked)
     if effect.delta_points or effect.delta_minor:
         book.say_entry(effect.account, Cause.EQUITY_CHANGED, effect.delta_minor, effect.delta_points)
-    book.say_profile(effect.account)
+    # Somebody who turns out to be the walk-in may have a profile: it must not go on showing points.
+    book.say_profile(effect.account, even_walk_in=effect.drop_lines and not new)
 
 
 def _balance(

@@ -104,8 +104,10 @@ class Book:
         for order, _ in list(self.lines()):
             self.turn.state.delete(keys.line_key(self.org, self.customer, order))
 
-    def say_profile(self, account: Account) -> None:
-        """The complete profile, once per unit."""
+    def say_profile(self, account: Account, *, even_walk_in: bool = False) -> None:
+        """The complete profile, once per unit. The walk-in pseudo-customer is nobody: it has none."""
+        if account.walk_in and not even_walk_in:
+            return
         version, rules, at, org, customer = self.turn.version, self.rules, self.at, self.org, self.customer
         source = self.turn.source
 

@@ -269,9 +269,12 @@ class VerdictWalk(_OfAccounts):
         return _encode(self._tally)
 
     def visit(self, turn: Turn, number: int, key: bytes) -> None:
-        """Judge one account."""
+        """Judge one account; the walk-in pseudo-customer is nobody's."""
         book = self.book(turn, key)
-        account = seen_in_sweep(book.account(), self._data.sweep_started_at)
+        known = book.account()
+        if known.walk_in:
+            return
+        account = seen_in_sweep(known, self._data.sweep_started_at)
         judged = judge(book, account, self._data.run, self._data.sweep_started_at)
         self._tally = self._tally.plus(tally_of(judged))
 

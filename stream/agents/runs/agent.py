@@ -72,7 +72,8 @@ class Runs:
         """Apply one event."""
         handler = self._apply.get(type(event.data))
         if handler is not None:
-            handler(Desk(turn, event.org, event.at), event.data)
+            # A tally says when the sweep was complete, the log when the last verdict was taken.
+            handler(Desk(turn, event.org, max(event.at, turn.written_at)), event.data)
 
     def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
         """Nothing in this topic is walked."""
