@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
 from producers.reading import last_value
 from stream.contracts import topics
 from stream.contracts.cursors import CURSORS, Cursor
-from stream.contracts.names import Millis, OrgId
+from stream.contracts.names import OrgId
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output, Publisher
-from stream.engine.publisher import murmur2_partition
 from stream.errors import BadRecord
 
 
@@ -74,18 +72,3 @@ class MemoryCursors:
 def cursor_key(org: OrgId, source: str) -> bytes:
     """The key of a cursor: `org:source`."""
     return f"{org}:{source}".encode()
-
-
-def clamp(cursor: Cursor, now: Millis, overlap_ms: int) -> Cursor:
-    """A cursor that can be believed: never further than `now`, and back by the overlap when it was.
-
-    For a clock that was wrong, and for a log that lost its tail: then the cursor may be ahead of what was published.
-    """
-    if cursor.through <= now:
-        return cursor
-    return back(msgspec.structs.replace(cursor, through=int(now)), overlap_ms)
-
-
-def back(cursor: Cursor, overlap_ms: int) -> Cursor:
-    """The cursor earlier by the overlap: what was observed since is read and published again."""
-    return msgspec.structs.replace(cursor, through=max(0, cursor.through - overlap_ms))

@@ -28,8 +28,8 @@ from stream.contracts import dead_letters, topics
 from stream.contracts.commands import COMMANDS, LookUpBalance
 from stream.contracts.envelope import Event
 from stream.contracts.names import OrgId, customer_id
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
-from stream.engine.publisher import murmur2_partition
 from stream.errors import BadRecord, Unreachable
 
 log = structlog.get_logger(__name__)

@@ -13,8 +13,8 @@ from stream.contracts.identities import IDENTITIES
 from stream.contracts.people import PEOPLE
 from stream.contracts.runs import RUNS
 from stream.contracts.settings import SETTINGS
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
-from stream.engine.publisher import murmur2_partition
 from stream.errors import LoyaltyError
 
 VOCABULARIES: dict[str, Vocabulary] = {

@@ -17,6 +17,7 @@ from producers.alleaves.pages import Page
 from producers.alleaves.records import SOURCE, dead_letter_records, order_records, reassigned_record
 from producers.alleaves.times import DAY_MS, day_of
 from producers.alleaves.translate import DeadLetter, OrderSeen, Translator
+from producers.alleaves.walks import Walks
 from producers.cursors import Cursors
 from producers.http import Clock, UnreadableAnswer
 from stream.contracts.cursors import Cursor
@@ -78,6 +79,7 @@ class Poller:
         settings: AlleavesSettings,
         clock: Clock | None = None,
         on_poll: Callable[[PollResult], None] = lambda result: None,
+        walks: Walks | None = None,
     ) -> None:
         self.status = PollerStatus()
         self._org = org
@@ -88,6 +90,8 @@ class Poller:
         self._settings = settings
         self._clock = clock or Clock()
         self._on_poll = on_poll
+        self._walks = walks or Walks()
+        self._context = self._seen_context()
         self._through: Millis | None = None
         self._saved_at = Millis(0)
         self._known: dict[str, Known] = {}
@@ -126,6 +130,7 @@ class Poller:
             await self._bury(error)
             raise
         orders, letters = self._translated(pages)
+        self._forget_when_others_spoke()
         changed = [seen for seen in orders.values() if self._is_new(seen)]
         fresh = {_digest(letter.raw): letter for letter in letters}
         unseen = [letter for digest, letter in fresh.items() if digest not in self._dead]
@@ -173,6 +178,18 @@ class Poller:
                 elif result is not None:
                     orders[result.fact.order] = result
         return orders, letters
+
+    def _seen_context(self) -> tuple[int, float]:
+        return self._walks.marks, self._client.http.vendor_offset_seconds
+
+    def _forget_when_others_spoke(self) -> None:
+        """What was published is no longer what is known, when a walk has published the same orders meanwhile, or the
+        vendor's clock was found to be another: then everything in the window is said again. Whose an order was stays
+        known."""
+        context = self._seen_context()
+        if context != self._context:
+            self._context = context
+            self._known = {order: known._replace(content_hash="") for order, known in self._known.items()}
 
     def _is_new(self, seen: OrderSeen) -> bool:
         known = self._known.get(seen.fact.order)

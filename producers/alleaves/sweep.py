@@ -23,6 +23,7 @@ from producers.alleaves.records import (
 from producers.alleaves.times import DAY_MS, midnight
 from producers.alleaves.translate import DeadLetter, Translator
 from producers.alleaves.walked import UNREADABLE, Walked
+from producers.alleaves.walks import Walks
 from producers.cursors import Cursors
 from producers.http import UnreadableAnswer
 from stream.contracts.cursors import Cursor
@@ -77,7 +78,9 @@ class OrderSweep:
         cursors: Cursors,
         settings: AlleavesSettings,
         erased: Collection[str] = frozenset(),
+        walks: Walks | None = None,
     ) -> None:
+        self.walks = walks or Walks()
         self.org = org
         self.client = client
         self.translator = translator
@@ -97,13 +100,16 @@ class OrderSweep:
         calls = self.client.http.budget.calls
         last = Resumption.of(await self.cursors.load(self.org, SOURCE))
         walk = _Walk(self, run, attempt, last, on_progress)
+        self.walks.mark()
         try:
             await walk.read()
+            await walk.finish()
         except VendorError as error:
             if isinstance(error, UnreadableAnswer):
                 await walk.bury(error)
             return walk.result(self.client.http.budget.calls - calls, reason=str(error))
-        await walk.finish()
+        finally:
+            self.walks.mark()
         return walk.result(self.client.http.budget.calls - calls)
 
 

@@ -99,6 +99,11 @@ class VendorHttp:
         return self._clock.wall() + self._skew.seconds
 
     @property
+    def vendor_offset_seconds(self) -> float:
+        """What is added to our clock to get the vendor's, as far as it is known."""
+        return self._skew.seconds
+
+    @property
     def own_seconds(self) -> float:
         """Now, by our own clock: UTC seconds since the epoch."""
         return self._clock.wall()

@@ -15,8 +15,8 @@ from producers.reading import last_value
 from stream.contracts import topics
 from stream.contracts.names import CustomerId, OrgId, account_key
 from stream.contracts.people import PEOPLE, Person, PersonErased
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output, Publisher
-from stream.engine.publisher import murmur2_partition
 from stream.errors import BadRecord, Unreachable
 
 log = structlog.get_logger(__name__)

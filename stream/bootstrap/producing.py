@@ -10,6 +10,7 @@ from producers.alleaves.client import AlleavesClient
 from producers.alleaves.poller import Poller
 from producers.alleaves.sweep import OrderSweep
 from producers.alleaves.translate import Translator
+from producers.alleaves.walks import Walks
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import alpine_iq_client
 from producers.alpine_iq.lookup import BalanceLookUp
@@ -124,6 +125,7 @@ class _Parts:
 
         gauges = self.gauges[name] = VendorGauges(self._station.metrics, name, shop.http, provider.http)
         contacts = AlleavesContacts(name, shop, translator, publisher, person_of, erased)
+        walks = Walks()
         return OrgProducer(
             org=name,
             new_poller=lambda: gauges.watched(
@@ -135,6 +137,7 @@ class _Parts:
                     cursors=self._cursors,
                     settings=alleaves,
                     on_poll=gauges.polled,
+                    walks=walks,
                 )
             ),
             orders=OrderSweep(
@@ -145,6 +148,7 @@ class _Parts:
                 cursors=self._cursors,
                 settings=alleaves,
                 erased=erased,
+                walks=walks,
             ),
             balances=BalanceSweep(
                 name, provider, identities, publisher, availability, page_size=org.alpine_iq.page_size

@@ -23,11 +23,11 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from stream.contracts import topics
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
 from stream.errors import BadRecord, Unreachable
 
@@ -46,13 +46,6 @@ _FINAL = (
 )
 """Repeating does not help: somebody must change something at the broker."""
 _MAX_BYTES = {topic.name: topic.max_message_bytes for topic in topics.ALL}
-_partitioner = DefaultPartitioner()
-
-
-def murmur2_partition(key: bytes, partitions: int) -> int:
-    """The partition of `key` among `partitions`, as Java's clients and aiokafka choose it."""
-    partition: int = _partitioner(key, range(partitions), ())
-    return partition
 
 
 class KafkaPublisher:

@@ -12,6 +12,7 @@ Keys within a partition (values are msgpack arrays):
 | `c|event`                  | where a long partition-wide event has got to |
 | `w`                        | ids of partition-wide events taken lately |
 | `d`                        | dead letters in the last source offsets |
+| `e`                        | an epoch has begun and not everything has been said again |
 | `s`                        | the position that all of it includes |
 """
 
@@ -32,6 +33,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 POSITION = b"s"
 FAULTS = b"d"
 TAKEN = b"w"
+RENEWING = b"e"
 
 _MISSING: Any = object()
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
@@ -58,6 +60,13 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     """Ids of partition-wide events that were taken, newest last: publishers repeat them until acknowledged."""
 
     ids: tuple[str, ...] = ()
+
+
+class Renewing(msgspec.Struct, frozen=True, array_like=True):
+    """An epoch that began at `offset`, noticed at `at` (UTC ms), whose outputs have not all been said again."""
+
+    offset: int
+    at: int
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):

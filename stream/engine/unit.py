@@ -4,7 +4,7 @@
     2  apply each in memory; a record that fails by its own fault becomes a dead letter
     3  in one transaction: outputs, then every changed key, then the position; commit
     4  write the local store in one batch, with the changelog offset
-    5  acknowledge
+    5  acknowledge: let the next unit of the partition begin (the group's offset is for lag metrics only)
 
 A crash before 3 ends leaves nothing: the next owner applies the same records again. A crash after it is
 made good from the changelog, which holds the position too. A partition-wide record that has keys to walk is
@@ -28,10 +28,12 @@ from stream.engine.ports import Input, Log, Store
 from stream.engine.state import (
     FAULTS,
     POSITION,
+    RENEWING,
     TAKEN,
     Cursor,
     Faults,
     Position,
+    Renewing,
     State,
     Taken,
     cursor_key,
@@ -123,9 +125,22 @@ class Partition:
         self.place = place._replace(epoch=self.position.epoch)
         self.applied = 0
         self.dead_letters = 0
+        self._stopped: PartitionStopped | None = None
 
     async def commit(self, agent: Agent, records: Sequence[Input]) -> None:
-        """Apply and commit records in one unit; a partition-wide record that has keys to walk is one of its own."""
+        """Apply and commit records in one unit; a partition-wide record that has keys to walk is one of its own.
+
+        Raises `PartitionStopped`, and again for whatever comes after: what lies behind the stop must not be skipped.
+        """
+        if self._stopped is not None:
+            raise self._stopped
+        try:
+            await self._commit(agent, records)
+        except PartitionStopped as stopped:
+            self._stopped = stopped
+            raise
+
+    async def _commit(self, agent: Agent, records: Sequence[Input]) -> None:
         turn, taken = self._turn(), 0
         for record, event in self._decode(agent, records):  # 1
             outcome = self._apply(agent, turn, record, event)  # 2
@@ -147,18 +162,33 @@ class Partition:
 
     async def begin_epoch(self, agent: Agent, offset: int, at: int) -> None:
         """The input log is not the one that state was built from: count from `offset` in a higher epoch, and say
-        everything again. A death on the way repeats it: the position moves with the last transaction."""
+        everything again. The position moves first, with a mark that stays until everything has been said."""
         self.place = self.place._replace(epoch=self.position.epoch + 1)
+        turn = self._turn(offset)
+        turn.state.put(RENEWING, Renewing(offset, at))
+        turn.keep()
+        await self._transact(turn, Position(self.place.epoch, offset))
+        await self.finish_epoch(agent)
+
+    async def finish_epoch(self, agent: Agent) -> None:
+        """Say everything again, if an epoch began and that was not done to the end."""
+        raw = self.store.get(RENEWING)
+        if raw is None:
+            return
+        renewing = decoder(Renewing).decode(raw)
         for prefix in agent.renewed:
             after: bytes | None = None
             while found := list(islice(self.store.scan(prefix, after), CHUNK_KEYS)):
-                turn = self._turn(offset)
+                turn = self._turn(renewing.offset)
                 for key, _ in found:
-                    agent.renew(turn, key, at)
+                    agent.renew(turn, key, renewing.at)
                 turn.keep()
                 await self._transact(turn, self.position)
                 after = found[-1][0]
-        await self._transact(self._turn(offset), Position(self.place.epoch, offset))
+        turn = self._turn(renewing.offset)
+        turn.state.delete(RENEWING)
+        turn.keep()
+        await self._transact(turn, self.position)
 
     def _decode(self, agent: Agent, records: Sequence[Input]) -> Iterator[Decoded]:
         included = self.position.offset
@@ -229,9 +259,9 @@ class Partition:
         """A failure in the middle cannot be dead-lettered: part of the event has been committed."""
         try:
             work.visit(turn, number, key)
-        except LoyaltyError:
-            raise
         except Exception as error:
+            if isinstance(error, LoyaltyError) and not isinstance(error, BadRecord):
+                raise
             raise PartitionStopped(
                 f"{self.place.agent} cannot work off {type(event.data).__name__} {event.id} in partition "
                 f"{self.place.partition} of {self.place.source}: {error!r} at {key!r}. Put that right and start again."
@@ -269,8 +299,6 @@ class Partition:
             return
         if POSITION in changes:
             changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
-        if not outputs and not changes:
-            return
         offset = await _persist(lambda: self._write(outputs, changes))  # 3
         self.store.write(changes, offset)  # 4
         self.position = position

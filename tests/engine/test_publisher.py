@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.contracts import topics
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
-from stream.engine.publisher import KafkaPublisher, murmur2_partition
+from stream.engine.publisher import KafkaPublisher
 from stream.errors import BadRecord, Unreachable
 from stream.sandbox.embedded.ports import LOOPBACK
 

@@ -15,7 +15,7 @@ from stream.engine.memory.log import MemoryStore
 from stream.engine.memory.worker import MemoryWorker
 from stream.engine.state import POSITION, TAKEN
 from stream.engine.unit import Unit
-from stream.errors import LoyaltyError, Unavailable
+from stream.errors import LoyaltyError, PartitionStopped, Unavailable
 from tests.engine.counting import (
     CHANGELOG,
     Added,
@@ -274,6 +274,17 @@ async def test_more_than_the_allowed_dead_letters_stop_the_partition_with_one_al
     (alert,) = bench.broker.all(topics.ALERTS.name)
     data = alerts.decode_alert(alert.value or b"")
     assert (data.kind, data.org) == (AlertKind.PARTITION_STOPPED, "org")
+
+
+async def test_a_stopped_partition_takes_nothing_that_lies_behind_the_stop() -> None:
+    bench = Bench()
+    last = many(bench, ALLOWED + 1, between=1)
+    worker = await bench.run()
+    partition = worker.partitions["counting", 0]
+    behind = bench.add(7)
+    with pytest.raises(PartitionStopped):
+        await partition.commit(Counting(), bench.broker.read("facts", 0, behind))
+    assert partition.position.offset == last - 1
 
 
 async def test_a_stopped_partition_goes_on_where_it_stopped_once_the_fault_is_gone(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.long.saying import say
 from tests.simulation.story import Summary, simulate
 
 pytestmark = [pytest.mark.sim, pytest.mark.timeout(300)]
@@ -26,10 +27,7 @@ def told(request: pytest.FixtureRequest) -> Iterator[list[Summary]]:
     stories: list[Summary] = []
     yield stories
     total = sum(stories, Summary())
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
-    if terminal is not None:
-        terminal.ensure_newline()
-        terminal.write_line(f"simulated and right: {total}")
+    say(request.config, f"simulated and right: {total}")
 
 
 @pytest.mark.parametrize("seed", seeds())

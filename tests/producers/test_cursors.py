@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from producers.cursors import Cursors, KafkaCursors, MemoryCursors, back, clamp, cursor_key
+from producers.cursors import Cursors, KafkaCursors, MemoryCursors, cursor_key
 from producers.reading import last_value
 from stream.contracts.cursors import Cursor
-from stream.contracts.names import Millis, OrgId
+from stream.contracts.names import OrgId
+from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
-from stream.engine.publisher import KafkaPublisher, murmur2_partition
+from stream.engine.publisher import KafkaPublisher
 from stream.engine.topics_admin import apply_topics
 from stream.errors import BadRecord
 
@@ -71,22 +72,3 @@ async def test_a_removed_cursor_is_none_and_a_record_that_is_no_cursor_is_named(
             await cursors.load(ORG, "orders")
         partition = murmur2_partition(key, PARTITIONS)
         assert await last_value(kafka, topic_prefix, "cursors", partition, key) == b"{}"
-
-
-@pytest.mark.parametrize(
-    ("through", "now", "clamped", "because"),
-    [
-        (1_000, 5_000, 1_000, "what is past is believed"),
-        (5_000, 5_000, 5_000, "up to now"),
-        (9_000, 5_000, 4_100, "a cursor in the future goes back behind now by the overlap"),
-        (9_000, 500, 0, "never below the beginning"),
-    ],
-)
-def test_a_cursor_is_never_ahead_of_time(through: int, now: int, clamped: int, because: str) -> None:
-    kept = {"2026-01": "done"}
-    assert clamp(Cursor(through, kept), Millis(now), 900) == Cursor(clamped, kept), because
-
-
-def test_a_cursor_ahead_of_its_log_goes_back_by_the_overlap() -> None:
-    assert back(Cursor(through=5_000), 900) == Cursor(through=4_100)
-    assert back(Cursor(through=500), 900) == Cursor(through=0)

@@ -100,6 +100,7 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         """Positions are sought again once the rebalance is over."""
         self._sought.clear()
         await super().on_partitions_revoked(revoked)
+        await self.app.ownership.settle()
 
     def _passed_markers(self, active: set[TP]) -> list[tuple[TP, ConsumerMessage]]:
         """A changelog ends in a commit marker, which is never delivered: let recovery see that it was passed."""

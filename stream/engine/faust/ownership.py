@@ -11,14 +11,16 @@ import structlog
 from faust.tables import TableManager
 from faust.types.tuples import TP
 
-from stream.contracts.topics import Topic
-from stream.engine.faust.log import KafkaLog
+from stream.engine.faust.log import STALLED_SECONDS, KafkaLog, LogStalled
 from stream.engine.faust.store import RocksStore, UnitTable
 from stream.engine.resume import resume
 from stream.engine.turn import Place
 from stream.engine.unit import Agent, Partition, position_of
 
 log = structlog.get_logger(__name__)
+
+SETTLE_SECONDS = STALLED_SECONDS + 5
+"""A unit gives up by itself after `STALLED_SECONDS`; the group would replace us a little later."""
 
 
 class Owned:
@@ -45,16 +47,13 @@ class Ownership:
         self.prefix = prefix
         self.partitions = partitions
         self._failed = failed
+        self._settling = False
         self._agents: dict[str, tuple[Agent, UnitTable]] = {}
         self._owned: dict[TP, Owned] = {}
 
     def add(self, agent: Agent, table: UnitTable) -> None:
         """Make an agent known, by its input topic."""
         self._agents[self.prefix + agent.source.name] = (agent, table)
-
-    def changelog(self, topic: Topic) -> str:
-        """Full name of a topic."""
-        return self.prefix + topic.name
 
     async def take(self, assigned: Iterable[TP]) -> None:
         """Fence the predecessors of newly assigned input partitions: before recovery, so that it sees the end."""
@@ -67,13 +66,21 @@ class Ownership:
             )
         await asyncio.gather(*(self._owned[tp].log.open() for tp in new))
 
-    async def commit(self, tp: TP, unit: Coroutine[Any, Any, None]) -> None:
+    async def commit(self, tp: TP, unit: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Commit a unit beside those of other partitions: while one waits for the broker, another is applied.
-        Waits only for the unit before it of its own partition."""
-        owned = self._owned[tp]
-        if owned.committing is not None:
+
+        Waits for the unit before it of its own partition. A unit that may not begin any more, because the partition
+        has stopped or is being handed over, is dropped: its position has not moved, so it is read again.
+        """
+        owned = self._owned.get(tp)
+        if owned is not None and owned.committing is not None:
             await asyncio.wait([owned.committing])
-        owned.committing = asyncio.create_task(unit)
+        if owned is None or self._settling or owned.stopped or self._owned.get(tp) is not owned:
+            return
+        self._begin(owned, unit())
+
+    def _begin(self, owned: Owned, work: Coroutine[Any, Any, None]) -> None:
+        owned.committing = asyncio.create_task(work)
         owned.committing.add_done_callback(self._committed)
 
     def _committed(self, task: asyncio.Task[None]) -> None:
@@ -82,10 +89,17 @@ class Ownership:
             self._failed(error)
 
     async def settle(self) -> None:
-        """Wait for the units that are being committed. Bounded: a unit itself is."""
+        """Let the units that are being committed end, and no other begin until positions are sought again.
+
+        Before partitions are handed over: their next owner fences us, and a unit that is cut off there would end this
+        process although nothing is wrong with it.
+        """
+        self._settling = True
         running = [owned.committing for owned in self._owned.values() if owned.committing is not None]
         if running:
-            await asyncio.wait(running)
+            _, late = await asyncio.wait(running, timeout=SETTLE_SECONDS)
+            if late:
+                self._failed(LogStalled(f"{len(late)} units have not ended within {SETTLE_SECONDS:.0f} s"))
 
     async def give_back(self, revoked: Iterable[TP]) -> None:
         """Let go of revoked partitions."""
@@ -107,7 +121,8 @@ class Ownership:
 
     def stop(self, tp: TP, reason: str) -> None:
         """Leave a partition alone until a person has acted."""
-        self._owned[tp].stopped = reason
+        if tp in self._owned:
+            self._owned[tp].stopped = reason
         log.error("partition stopped", topic=tp.topic, partition=tp.partition, reason=reason)
 
     def stopped(self) -> dict[str, str]:
@@ -139,6 +154,7 @@ class Ownership:
         inputs = {TP(*tp) for tp in assigned if tp.topic in self._agents and TP(*tp) in self._owned}
         if not inputs:
             return {}
+        self._settling = False
         starts, ends = await consumer.earliest_offsets(*inputs), await consumer.highwaters(*inputs)
         return {tp: await self._open_partition(tp, starts.get(tp) or 0, ends.get(tp) or 0) for tp in inputs}
 
@@ -154,7 +170,10 @@ class Ownership:
             self.stop(tp, f"{tp.topic}-{tp.partition}: {decision.stop}")
         elif decision.new_epoch:
             log.warning("the input log is not what state was built from", topic=tp.topic, partition=tp.partition)
-            await owned.partition.begin_epoch(agent, decision.next_offset - 1, int(time.time() * 1000))
+            noticed_at = int(time.time() * 1000)
+            self._begin(owned, owned.partition.begin_epoch(agent, decision.next_offset - 1, noticed_at))
+        else:
+            self._begin(owned, owned.partition.finish_epoch(agent))
         return decision.next_offset
 
 
@@ -171,6 +190,11 @@ class FencingTables(TableManager):  # type: ignore[misc]  # Faust is not typed
         await ownership.take(assigned)
         await self._wipe_stores_ahead(newly_assigned)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
+    async def on_stop(self) -> None:
+        """Units end before their stores are closed."""
+        await self.app.ownership.settle()
+        await super().on_stop()
 
     async def _wipe_stores_ahead(self, newly_assigned: set[TP]) -> None:
         """A store that knows more than its changelog (a power cut took the log's tail) is not to be believed."""

@@ -133,7 +133,7 @@ class StoppableUnit(Unit):
 
     async def commit(self, agent: Agent) -> None:
         """Begin to commit, beside units of other partitions."""
-        await self._ownership.commit(self._tp, self._commit(agent))
+        await self._ownership.commit(self._tp, lambda: self._commit(agent))
 
     async def _commit(self, agent: Agent) -> None:
         """As `Unit.commit`, but a partition that must stop is left alone."""

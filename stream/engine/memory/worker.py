@@ -62,6 +62,8 @@ class MemoryWorker:
             self.stopped[agent.name, number] = decision.stop
         elif decision.new_epoch:
             await partition.begin_epoch(agent, decision.next_offset - 1, self.now)
+        else:
+            await partition.finish_epoch(agent)
 
     def _recover(self, store: MemoryStore, changelog: str, number: int) -> None:
         if store.changelog_offset >= self.broker.end(changelog, number):
