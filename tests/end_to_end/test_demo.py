@@ -44,7 +44,8 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Shown]
 
     def ended() -> bool:
         for name, program in programs.items():
-            had[name] |= program.children
+            # What a process is called is known only while it runs.
+            had[name] |= {pid: line for pid, line in program.children.items() if line}
         return all(program.process.poll() is not None for program in programs.values())
 
     try:

@@ -52,8 +52,7 @@ class SlowLog:
     def append(self, record: Output) -> None:
         """Write one record now."""
         self.broker.append(record.topic, self.broker.place(record), record.key, record.value, record.headers)
-        if record.partition is None:
-            self.published.append(record)
+        self.published.append(record)
 
     async def _deliver(self, records: list[Output]) -> None:
         draw = self._draw

@@ -37,6 +37,7 @@ SKEW_SECONDS = 150
 QUIET_RUNS = 3
 """One to find what pollers missed, one more to remove what is gone, and one when that has settled."""
 RUN_ATTEMPTS = 3
+ECHOES = 300
 PATIENCE_SECONDS = 1_800.0
 LOOK_SECONDS = 0.5
 
@@ -151,6 +152,8 @@ class _Story:
             await self._busy(self.draw.uniform(30, 150))
             await self._quiet(working)
             check_all(self.world, self.rules, self.broker)
+            await self._echo()
+            check_all(self.world, self.rules, self.broker)
         await self.producers.kill()
         working.cancel()
         await self.worker.finish()
@@ -230,6 +233,13 @@ class _Story:
         await self._until(self._at_rest)
         assert not working.done(), working
         assert not self.worker.stopped, self.worker.stopped
+
+    async def _echo(self) -> None:
+        """Much of what producers ever said of customers arrives once more, and changes nothing."""
+        facts = [record for record in self.log.published if record.topic == topics.FACTS.name]
+        for record in self.draw.sample(facts, min(len(facts), ECHOES)):
+            self.log.append(record)
+        await self._until(self._at_rest)
 
     async def _complete_run(self) -> None:
         """A daily run; once more while it fails, as it may where vendors fail at random."""

@@ -9,6 +9,7 @@ from stream.contracts.alerts import Alert, decode_alert
 from stream.contracts.cases import CASES, Case
 from stream.contracts.entries import ENTRIES, PointsEntry
 from stream.contracts.envelope import Event, Vocabulary
+from stream.contracts.facts import FACTS, LinksRequested
 from stream.contracts.profiles import PROFILES, Profile
 from stream.contracts.runs import RUNS
 from stream.engine.memory.log import MemoryBroker
@@ -49,6 +50,11 @@ class Told:
     def runs(self, kind: type[Body]) -> list[Body]:
         """What was said of runs, in order (an org has one partition there)."""
         return [event.data for event in self._events(RUNS, "runs") if isinstance(event.data, kind)]
+
+    def resends(self) -> list[LinksRequested]:
+        """Where contacts asked for all links again."""
+        requests = (event.data for event in self._events(FACTS, "facts") if isinstance(event.data, LinksRequested))
+        return [request for request in requests if request.resend]
 
     def dead_letters(self) -> list[Input]:
         return self._broker.all("dead-letters")

@@ -36,6 +36,7 @@ def check_all(world: World, rules: Rules, broker: MemoryBroker) -> None:
     check_cases(told)
     check_runs(told, broker.partitions)
     check_dead_letters(world, told)
+    assert not told.resends(), "a link was lost on the way from accounts to contacts"
 
 
 def check_profiles(world: World, rules: Rules, told: Told) -> None:

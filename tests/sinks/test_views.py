@@ -51,7 +51,7 @@ from tests.sinks.records import (
 from tests.sinks.views_file import views_of
 
 RUN = f"{ORG}:daily:first"
-TALLY = Tally(1641, 245, 240, 5, 0, 1396, 0, 0, 245, 612)
+TALLY = Tally(1641, 245, 240, 5, 0, 1396, 0, 0, 0, 245, 612)
 
 
 @pytest.fixture
