@@ -9,6 +9,8 @@ READY := $(VENV)/.synchronised
 # Reports name the commit they are about; "-dirty" when the working tree differs from it.
 COMMIT = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo no-commit)
 ARGS ?=
+# Tests wait for brokers and vendors more than they compute. Each process starts its own services.
+PROCESSES ?= 2
 
 .PHONY: help demo test lint sim chaos soak bench clean
 
@@ -19,7 +21,7 @@ demo: $(READY) ## Run the whole system on simulated vendors; ARGS="--once --json
 	@exec $(VENV)/bin/loyalty demo $(ARGS)
 
 test: lint ## Check and test everything, on a real Kafka and the Firestore emulator (minutes)
-	$(VENV)/bin/pytest tests --ignore=tests/long $(ARGS)
+	$(VENV)/bin/pytest tests --ignore=tests/long -n $(PROCESSES) --dist loadfile $(ARGS)
 
 lint: $(READY) ## Style, types and the layers of the design (seconds)
 	$(VENV)/bin/ruff check

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+from google.cloud.firestore import AsyncClient
 
 from stream.contracts.alerts import Alert, AlertKind
 from stream.contracts.entries import Cause, PointsEntry
 from stream.contracts.profiles import Profile
 from stream.contracts.runs import Phase, PhaseEntered, RunCompleted, RunFailed, RunKind, RunStarted, Tally
+from stream.contracts.settings import Accrual, Mode, OrgSettings, Tier
 from stream.engine.ports import Input
 from stream.sinks.document import FIELDS, Document, document_of, utc
 from stream.sinks.firestore.connection import Connection, Stored, connect
@@ -19,7 +23,16 @@ from stream.sinks.firestore.encode import write_message
 from stream.sinks.firestore.translate import write_of
 from stream.sinks.firestore.write import DocumentWrite
 from stream.sinks.firestore.writer import DocumentWriter
-from tests.sinks.records import AT, ORG, a_profile, alert_record, entry_record, profile_record, run_record
+from tests.sinks.records import (
+    AT,
+    ORG,
+    a_profile,
+    alert_record,
+    entry_record,
+    profile_record,
+    run_record,
+    settings_record,
+)
 
 PATH = f"customers/{ORG}_3528"
 KNOWN: dict[str, Any] = {
@@ -236,6 +249,48 @@ async def test_a_failed_run_says_why(connection: Connection) -> None:
     await DocumentWriter(connection).write([write_for(run_record(failed))])
     fields = (await stored(connection, f"loyaltyRuns/{RUN}")).fields
     assert (fields["status"], fields["phase"], fields["reason"]) == ("failed", "balances", "the provider is down")
+
+
+TIERS = (Tier("bronze", "Bronze", 0, "#CD7F32"), Tier("gold", "Gold", 1000, "#FFD700", ("delivery", "gifts")))
+SETTINGS = OrgSettings(
+    accruals=(Accrual(), Accrual(Decimal("0.50"), Decimal("1E+1"), effective_from=AT)),
+    tiers=TIERS,
+    mode=Mode.OBSERVE,
+    time_zone="America/New_York",
+)
+
+
+async def test_an_orgs_settings_are_one_document_even_while_it_only_observes(
+    connection: Connection, firestore_project: str
+) -> None:
+    await DocumentWriter(connection).write([write_for(settings_record(3, SETTINGS))])
+    client = AsyncClient(project=firestore_project)  # Google's own: ours reads no arrays
+    assert (await client.document(f"loyaltyOrgs/{ORG}").get()).to_dict() == {
+        "orgId": ORG,
+        "mode": "observe",
+        "settingsVersion": 3,
+        "epoch": 0,
+        "version": 3,
+        "currency": "USD",
+        "timeZone": "America/New_York",
+        "pointsPerDollar": "0.50",
+        "equityMultiplier": "10",
+        "tiers": [
+            {"id": "bronze", "name": "Bronze", "threshold": 0, "color": "#CD7F32", "benefits": []},
+            {"id": "gold", "name": "Gold", "threshold": 1000, "color": "#FFD700", "benefits": ["delivery", "gifts"]},
+        ],
+    }
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_older_settings_are_refused(connection: Connection, at_once: bool) -> None:
+    live = msgspec.structs.replace(SETTINGS, mode=Mode.LIVE)
+    writes = [write_for(record) for record in (settings_record(3, live), settings_record(2, SETTINGS))]
+    writer = DocumentWriter(connection)
+    for batch in [writes] if at_once else [[write] for write in writes]:
+        await writer.write(batch)
+    fields = (await stored(connection, f"loyaltyOrgs/{ORG}")).fields
+    assert (fields["mode"], fields["settingsVersion"], writer.counts.stale) == ("live", 3, 1)
 
 
 def test_profiles_of_an_org_that_only_observes_and_tombstones_are_not_exported() -> None:

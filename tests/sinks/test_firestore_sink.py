@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stream.contracts import topics
+from stream.contracts.settings import OrgSettings
 from stream.engine.publisher import KafkaPublisher
 from stream.errors import ConfigurationError
 from stream.sinks.firestore.connection import connect
 from stream.sinks.firestore.sink import FirestoreSink
 from stream.sinks.reading import end_positions
 from tests.sinks.kafka_log import KafkaLog, kafka_log
-from tests.sinks.records import ORG, a_profile, profile_record
-from tests.sinks.sinks_under_test import NoPublisher
+from tests.sinks.records import ORG, a_profile, profile_record, settings_record
+from tests.sinks.sinks_under_test import NoPublisher, stored_fields
 
 PATIENCE = 30.0
 
@@ -59,6 +60,17 @@ async def test_a_record_that_cannot_be_read_becomes_a_dead_letter_and_the_others
     assert await points_of(firestore_project, firestore_emulator, ["1", "2", "3"]) == {"1": 1, "2": None, "3": 3}
     ends = await end_positions(log.bootstrap, log.prefix, [topics.DEAD_LETTERS])
     assert sum(ends.values()) == sink.dead_letters == 1
+
+
+async def test_an_orgs_settings_are_exported(log: KafkaLog, firestore_emulator: str, firestore_project: str) -> None:
+    await log.publish([settings_record(1, OrgSettings()), settings_record(2, OrgSettings(currency="CAD"))])
+    sink = FirestoreSink(
+        log.bootstrap, log.prefix, NoPublisher(), project=firestore_project, emulator_host=firestore_emulator
+    )
+    async with running(sink):
+        await sink.wait_for(await log.ends(), timeout=PATIENCE)
+    fields = await stored_fields(firestore_project, firestore_emulator, f"loyaltyOrgs/{ORG}")
+    assert (fields["currency"], fields["settingsVersion"]) == ("CAD", 2)
 
 
 async def test_a_member_that_joins_and_one_that_leaves_lose_nothing(

@@ -15,7 +15,7 @@ from stream.sinks.document import Document, Value
 
 # Protobuf's own classes have no static types: what leaves this module does.
 Message = Any
-FieldValue = Value | Mapping[str, int]
+FieldValue = Value | Mapping[str, "FieldValue"] | Sequence["FieldValue"]
 
 BatchWriteRequest: Message = firestore.BatchWriteRequest.pb()
 BatchWriteResponse: Message = firestore.BatchWriteResponse.pb()
@@ -78,6 +78,10 @@ def _put(target: Message, value: FieldValue) -> None:
         target.map_value.SetInParent()
         for name, inner in value.items():
             _put(target.map_value.fields[name], inner)
+    elif isinstance(value, Sequence):
+        target.array_value.SetInParent()
+        for element in value:
+            _put(target.array_value.values.add(), element)
     else:
         raise TypeError(f"a document has no values of type {type(value).__name__}")
 

@@ -31,7 +31,7 @@ from stream.sinks.reading import Batch, Positions
 log = structlog.get_logger(__name__)
 
 GROUP = "firestore"
-TOPICS = (topics.PROFILES, topics.RUNS, topics.ALERTS)
+TOPICS = (topics.PROFILES, topics.RUNS, topics.ALERTS, topics.SETTINGS)
 BATCH_RECORDS = 2000
 WAIT_MS = 250
 REVOKE_SECONDS = 10.0
@@ -39,7 +39,7 @@ STEP_SECONDS = 0.02
 
 
 class FirestoreSink:
-    """Exports profiles, runs and alerts, and points entries when `entries` is set, until `run` is cancelled.
+    """Exports profiles, runs, alerts and settings, and points entries when `entries` is set, until `run` is cancelled.
 
     `bootstrap`, `prefix`: where the log is; the consumer group is `<prefix><group>`. `publisher` takes dead
     letters. `project`, `database`: where to; `emulator_host` (`host:port`) instead of Google's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +15,7 @@ from stream.contracts.entries import ENTRIES, PointsEntry
 from stream.contracts.names import customer_id, org_id
 from stream.contracts.profiles import PROFILES, Profile
 from stream.contracts.runs import RUNS, Phase, PhaseEntered, RunCompleted, RunFailed, RunStarted, Tally
+from stream.contracts.settings import SETTINGS, OrgSettings, SettingsInForce, Tier
 from stream.engine.ports import Input
 from stream.errors import BadRecord
 from stream.sinks.document import COLLECTION, FIELDS, document_id, document_of, iso_millis, utc
@@ -22,6 +24,7 @@ from stream.sinks.firestore.write import DocumentWrite, content_of
 
 RUNS_COLLECTION = "loyaltyRuns"
 ALERTS_COLLECTION = "loyaltyAlerts"
+ORGS_COLLECTION = "loyaltyOrgs"
 ENTRIES_COLLECTION = "entries"
 MAX_ID_BYTES = 1500
 
@@ -156,6 +159,44 @@ def _totals(tally: Tally) -> Fields:
     return totals
 
 
+def _org(record: Input, value: bytes) -> DocumentWrite:
+    """What other systems need to show tiers and to explain points. Nothing about customers, so an org that only
+    observes has one too: its `mode` says why there are no customer documents."""
+    event = SETTINGS.decode(value)
+    in_force: SettingsInForce = event.data
+    org = org_id(event.org)
+    fields = {"orgId": org, **_rules(in_force.settings), "settingsVersion": in_force.version}
+    versioned: Fields = {**fields, "epoch": 0, "version": in_force.version}
+    return DocumentWrite(f"{ORGS_COLLECTION}/{org}", versioned, tuple(versioned), (0, in_force.version), None, record)
+
+
+def _rules(settings: OrgSettings) -> Fields:
+    newest = settings.accruals[-1]
+    return {
+        "mode": settings.mode.value,
+        "currency": settings.currency,
+        "timeZone": settings.time_zone,
+        "pointsPerDollar": _plain(newest.points_per_dollar),
+        "equityMultiplier": _plain(newest.equity_multiplier),
+        "tiers": [_tier(tier) for tier in settings.tiers],
+    }
+
+
+def _tier(tier: Tier) -> Fields:
+    return {
+        "id": tier.id,
+        "name": tier.name,
+        "threshold": tier.threshold,
+        "color": tier.color,
+        "benefits": list(tier.benefits),
+    }
+
+
+def _plain(rate: Decimal) -> str:
+    """A decimal string without an exponent."""
+    return f"{rate:f}"
+
+
 def _once(path: str, fields: Mapping[str, FieldValue | None], record: Input) -> DocumentWrite:
     """A document that never changes: a repeat writes the same again."""
     known = _known(fields)
@@ -179,4 +220,5 @@ _WRITE: dict[str, Callable[[Input, bytes], DocumentWrite | None]] = {
     topics.ENTRIES.name: _entry,
     topics.ALERTS.name: _alert,
     topics.RUNS.name: _run,
+    topics.SETTINGS.name: _org,
 }
