@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from stream.contracts.runs import RUNS, RunKind, RunRequested
 from stream.engine.ports import Output
 from stream.engine.publisher import KafkaPublisher
 from stream.errors import ConfigurationError, LoyaltyError, Unreachable
-from stream.ops.progress import Progress, silent
+from stream.ops.progress import Progress
 from stream.settings import Configuration
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import Run
@@ -26,6 +27,9 @@ WAIT_SECONDS = 900.0
 APPEAR_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 RUNS_LOOKED_AT = 20
+
+
+BACKFILL = "backfill-"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -42,19 +46,27 @@ class RunFailedError(LoyaltyError):
     """The run that was waited for has failed."""
 
 
-async def sync(configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None) -> Asked:
+async def sync(
+    configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None, progress: Progress
+) -> Asked:
     """Ask for a run of an org, or of one customer. The same key asks for the same run."""
     run = await _request(configuration, org, customer, key or _slot())
     if not wait:
         return Asked(run, org, customer, "requested")
-    ended = await _ended(configuration, run, silent)
-    return _answer(ended)
+    return _answer(await _ended(configuration, run, progress))
 
 
 async def backfill(configuration: Configuration, *, org: str, progress: Progress) -> Asked:
-    """Read the org's whole history once, by a daily run of its own; wait for its end."""
-    run = await _request(configuration, org, None, f"backfill-{_slot()}")
+    """Read the org's whole history once, by a daily run of its own; wait for its end. One that is under way is
+    followed: the producers go on with it whoever watches, and after a crash where they were."""
+    run = _under_way(configuration, org) or await _request(configuration, org, None, f"{BACKFILL}{_slot()}")
     return _answer(await _ended(configuration, run, progress))
+
+
+def _under_way(configuration: Configuration, org: str) -> str | None:
+    with contextlib.closing(Views(folder_of(configuration).views)) as views:
+        backfills = (run for run in views.runs(org, limit=RUNS_LOOKED_AT) if f":{BACKFILL}" in run.run)
+        return next((run.run for run in backfills if run.outcome is None), None)
 
 
 async def start_again(configuration: Configuration, bootstrap: str, views: Views, progress: Progress) -> None:

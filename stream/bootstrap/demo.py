@@ -78,7 +78,7 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
         async with shop(folder, world, progress, past=past) as running:
             for _ in range(WALKS_AFTER_TRADE if past.changes else 0):
                 progress.say("going on with the last demo's shop: a complete run finds what has changed since")
-                await sync(running.configuration, org=ORG, customer=None, wait=True, key=None)
+                await sync(running.configuration, org=ORG, customer=None, wait=True, key=None, progress=progress)
             result = await first_run(running, running.tree.started_at - began, progress)
             if not once:
                 _tell(result, running, progress)

@@ -43,7 +43,14 @@ class EntryPoints(Protocol):
         """Serve the API and keep the views."""
 
     async def sync(
-        self, configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None
+        self,
+        configuration: Configuration,
+        *,
+        org: str,
+        customer: str | None,
+        wait: bool,
+        key: str | None,
+        progress: Progress,
     ) -> object:
         """Ask for a run; with `wait` answer when it has ended. Raises LoyaltyError when it failed."""
 

@@ -45,7 +45,14 @@ class Recorded:
         self._asked("web")
 
     async def sync(
-        self, configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None
+        self,
+        configuration: Configuration,
+        *,
+        org: str,
+        customer: str | None,
+        wait: bool,
+        key: str | None,
+        progress: Progress,
     ) -> object:
         self._asked("sync", org=org, customer=customer, wait=wait, key=key)
         return self.answer

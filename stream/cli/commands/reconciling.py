@@ -28,9 +28,12 @@ def sync(
     debug: DebugOption = False,
 ) -> None:
     """Compare points with the provider now, for an org or one customer. Exit code 1 when the run failed."""
-    answer = invocation(context, config, debug).configured(
-        lambda points, settings: points.sync(settings, org=chosen(settings, org), customer=customer, wait=wait, key=key)
-    )
+    with shown_progress() as progress:
+        answer = invocation(context, config, debug).configured(
+            lambda points, settings: points.sync(
+                settings, org=chosen(settings, org), customer=customer, wait=wait, key=key, progress=progress
+            )
+        )
     show(answer, as_json=as_json, readable=of_asked)
 
 
