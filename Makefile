@@ -21,7 +21,7 @@ demo: $(READY) ## Run the whole system on simulated vendors; ARGS="--once --json
 	@exec $(VENV)/bin/loyalty demo $(ARGS)
 
 test: lint ## Check and test everything, on a real Kafka and the Firestore emulator (minutes)
-	$(VENV)/bin/pytest tests --ignore=tests/long -n $(PROCESSES) --dist loadfile $(ARGS)
+	$(VENV)/bin/pytest tests --ignore=tests/long -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## Style, types and the layers of the design (seconds)
 	$(VENV)/bin/ruff check

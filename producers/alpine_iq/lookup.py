@@ -17,7 +17,7 @@ from stream.contracts import topics
 from stream.contracts.facts import FACTS, LookUpEmpty, LookUpFailed
 from stream.contracts.names import CustomerId, Identity, Millis, OrgId, account_key
 from stream.engine.ports import Output, Publisher
-from stream.errors import LoyaltyError, Unreadable, VendorError
+from stream.errors import LoyaltyError, Unreachable, Unreadable, VendorError
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +65,13 @@ class BalanceLookUp:
     async def look_up(self, run: str, customer: CustomerId) -> None:
         """Publish the customer's balance, or LookUpEmpty, or LookUpFailed.
 
-        Raises `Unreachable` when Kafka does not take the records.
+        Raises `Unreachable` when Kafka does not take the records (the contact data read on the way included).
         """
         started_at = Millis(int(self._clock.wall() * 1000))
         try:
             contacts = await self._contacts_of(customer)
+        except Unreachable:
+            raise
         except LoyaltyError as error:
             await self._failed(run, customer, started_at, f"contact data could not be read: {error}")
             return

@@ -1,6 +1,6 @@
 """What an agent sees while it applies one event: state to read and write, and outputs to emit.
 
-All of it is staged: `Work` merges a record's writes and outputs only when the record succeeded.
+All of it is staged: the unit merges a record's writes and outputs only when the record succeeded.
 """
 
 from __future__ import annotations

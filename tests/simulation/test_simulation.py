@@ -6,7 +6,8 @@ import pytest
 
 from tests.simulation.story import simulate
 
-SEEDS = range(1000, 1005)
+SEEDS = (1000, 1001, 1003, 1004, 1005, 1006)
+"""Short ones; 1005 is a hostile world."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -13,7 +13,7 @@ Step = Callable[[str], None]
 """Called before `send`, `store`, `commit`, and after `committed`; may raise, as a death there would."""
 
 
-def _nothing(step: str) -> None:
+def nothing(step: str) -> None:
     return None
 
 
@@ -81,7 +81,7 @@ class MemoryBroker:
 class MemoryLog:
     """`Log` over a `MemoryBroker`. Opening it fences the previous owner."""
 
-    def __init__(self, broker: MemoryBroker, agent: str, changelog: str, partition: int, step: Step = _nothing) -> None:
+    def __init__(self, broker: MemoryBroker, agent: str, changelog: str, partition: int, step: Step = nothing) -> None:
         self.broker = broker
         self.changelog = changelog
         self.partition = partition

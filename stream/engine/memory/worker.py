@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stream.contracts.topics import Topic
-from stream.engine.memory.log import MemoryBroker, MemoryLog, MemoryStore, Step, _nothing
+from stream.engine.memory.log import MemoryBroker, MemoryLog, MemoryStore, Step, nothing
 from stream.engine.resume import resume
 from stream.engine.turn import Place
 from stream.engine.unit import Agent, Partition, position_of
@@ -28,7 +28,7 @@ class MemoryWorker:
         *,
         stores: dict[tuple[str, int], MemoryStore] | None = None,
         fetch_size: FetchSize = lambda: 1000,
-        step: Step = _nothing,
+        step: Step = nothing,
     ) -> None:
         self.broker = broker
         self.stores = {} if stores is None else stores

@@ -12,7 +12,7 @@ from stream.contracts.facts import LookUpEmpty, LookUpFailed
 from stream.contracts.identities import BalanceObserved
 from stream.contracts.names import CustomerId, account_key
 from stream.contracts.runs import ProviderUnavailable
-from stream.errors import Unavailable
+from stream.errors import Unavailable, Unreachable
 from stream.sandbox.failures import Conditions
 from stream.sandbox.world.model import Member
 from tests.producers.alpine_iq.at_the_sandbox import ORG, Producer, producer
@@ -108,6 +108,19 @@ async def test_contact_data_that_cannot_be_read_is_a_failure_and_not_the_provide
     assert isinstance(body, LookUpFailed)
     assert "contact data could not be read: Alleaves" in body.reason
     assert alpine.publisher.of("runs") == []
+
+
+async def test_a_log_that_does_not_take_the_contact_data_is_no_answer_of_anybodys() -> None:
+    """The command is repeated then: nobody is told that the look-up failed."""
+    async with producer() as alpine:
+
+        async def contacts_of(customer: CustomerId) -> ContactData | None:
+            raise Unreachable("the broker does not answer")
+
+        look = BalanceLookUp(ORG, alpine.client, alpine.identities, alpine.publisher, alpine.availability, contacts_of)
+        with pytest.raises(Unreachable):
+            await look.look_up(RUN, CUSTOMER)
+    assert alpine.publisher.records == []
 
 
 async def test_a_row_without_points_is_completed_by_the_wallet() -> None:
