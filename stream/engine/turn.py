@@ -19,6 +19,9 @@ SURELY_SMALL = 64 << 10
 """A value up to this needs no closer look: every topic allows far more."""
 
 
+Latest = tuple[Callable[..., bytes], tuple[object, ...]]
+
+
 class Place(NamedTuple):
     """Where a unit runs. `partitions` is the same for all topics of an installation."""
 
@@ -41,9 +44,9 @@ class Turn:
         self.written_at = 0
         """When the record at hand was written to the log (UTC ms): part of the log, so a replay sees the same."""
         self._outputs: list[Output] = []
-        self._latest: dict[tuple[str, bytes], Callable[[], bytes]] = {}
+        self._latest: dict[tuple[str, bytes], Latest] = {}
         self._staged: list[Output] = []
-        self._staged_latest: dict[tuple[str, bytes], Callable[[], bytes]] = {}
+        self._staged_latest: dict[tuple[str, bytes], Latest] = {}
 
     @property
     def version(self) -> tuple[int, int]:
@@ -75,12 +78,12 @@ class Turn:
         for partition in range(self.place.partitions):
             self.emit_into(topic, partition, key, value)
 
-    def emit_latest(self, topic: Topic, key: bytes, make: Callable[[], bytes]) -> None:
-        """Emit what `make` returns at the end of the unit, once per key: a later call replaces an earlier one.
+    def emit_latest(self, topic: Topic, key: bytes, make: Callable[..., bytes], *what: object) -> None:
+        """Emit what `make(*what)` returns at the end of the unit, once per key: a later call replaces an earlier one.
 
         Only for complete, versioned records whose key is the source record's own (profiles).
         """
-        self._staged_latest[topic.name, key] = make
+        self._staged_latest[topic.name, key] = make, what
 
     def keep(self) -> None:
         """The record succeeded."""
@@ -101,7 +104,8 @@ class Turn:
     def outputs(self) -> list[Output]:
         """All outputs of the unit."""
         here = self.place.partition
-        return self._outputs + [Output(name, key, make(), (), here) for (name, key), make in self._latest.items()]
+        latest = self._latest.items()
+        return self._outputs + [Output(name, key, make(*what), (), here) for (name, key), (make, what) in latest]
 
     @staticmethod
     def _checked(topic: Topic, output: Output) -> Output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from stream.contracts.settings import Tier
@@ -13,8 +12,9 @@ def tier_of(points: int, tiers: Sequence[Tier]) -> Tier:
 
     `tiers` ascend from 0; points below 0, which only a provider can say, are in the first.
     """
-    return tiers[max(bisect_right(tiers, points, key=_threshold) - 1, 0)]
-
-
-def _threshold(tier: Tier) -> int:
-    return tier.threshold
+    reached = tiers[0]
+    for tier in tiers:  # a handful: quicker than a search
+        if tier.threshold > points:
+            break
+        reached = tier
+    return reached

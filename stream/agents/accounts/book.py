@@ -19,7 +19,7 @@ from stream.contracts.settings import OrgSettings
 from stream.engine import state as keys
 from stream.engine.turn import Turn
 from stream.errors import BadRecord
-from stream.loyalty.account import Account, Link, open_account
+from stream.loyalty.account import Account, Link, Version, open_account
 from stream.loyalty.cases import Conclusion
 from stream.loyalty.order import OrderLine
 from stream.loyalty.profile import profile_of
@@ -108,14 +108,11 @@ class Book:
         """The complete profile, once per unit. The walk-in pseudo-customer is nobody: it has none."""
         if account.walk_in and not even_walk_in:
             return
-        version, rules, at, org, customer = self.turn.version, self.rules, self.at, self.org, self.customer
-        source = self.turn.source
+        self.turn.emit_latest(topics.PROFILES, self._outside, self._profile, account, self.turn.version)
 
-        def make() -> bytes:
-            profile = profile_of(account, rules, version, at)
-            return PROFILES.encode(profile, org=org, customer=customer, at=at, source=source)
-
-        self.turn.emit_latest(topics.PROFILES, self._outside, make)
+    def _profile(self, account: Account, version: Version) -> bytes:
+        profile = profile_of(account, self.rules, version, self.at)
+        return PROFILES.encode(profile, org=self.org, customer=self.customer, at=self.at, source=self.turn.source)
 
     def say_entry(
         self,
