@@ -101,11 +101,13 @@ class Turn:
         self._staged.clear()
         self._staged_latest.clear()
 
-    def outputs(self) -> list[Output]:
-        """All outputs of the unit."""
-        here = self.place.partition
-        latest = self._latest.items()
-        return self._outputs + [Output(name, key, make(*what), (), here) for (name, key), (make, what) in latest]
+    def take_outputs(self) -> list[Output]:
+        """All outputs of the unit. They are let go of here: what makes them refers to this turn, and a cycle would
+        keep the whole unit until the collector comes by."""
+        here, outputs, latest = self.place.partition, self._outputs, self._latest
+        self._outputs, self._latest = [], {}
+        outputs += [Output(name, key, make(*what), (), here) for (name, key), (make, what) in latest.items()]
+        return outputs
 
     @staticmethod
     def _checked(topic: Topic, output: Output) -> Output:

@@ -294,7 +294,7 @@ class Partition:
         if position != self.position:
             turn.state.put(POSITION, position)
             turn.keep()
-        outputs, changes = turn.outputs(), dict(turn.state.changes())
+        outputs, changes = turn.take_outputs(), dict(turn.state.changes())
         if not outputs and not changes:
             return
         if POSITION in changes:

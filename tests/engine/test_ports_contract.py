@@ -219,7 +219,7 @@ async def test_a_record_larger_than_its_topic_is_refused_before_anything_is_sent
     with pytest.raises(BadRecord, match="profiles"):
         turn.emit(PROFILES, b"k", b"x" * PROFILES.max_message_bytes)
     turn.keep()
-    await write(await world.log(), turn.outputs(), {b"a": b"1"})
+    await write(await world.log(), turn.take_outputs(), {b"a": b"1"})
 
     assert [value for _, _, _, value, _ in await world.read(ENTRIES)] == [b"small"]
 
@@ -229,7 +229,7 @@ async def test_the_largest_record_that_a_turn_allows_is_written(world: World) ->
     largest = random.Random(2).randbytes(PROFILES.max_message_bytes - 513)
     turn.emit(PROFILES, b"k", largest)
     turn.keep()
-    await write(await world.log(), turn.outputs(), {b"a": b"1"})
+    await write(await world.log(), turn.take_outputs(), {b"a": b"1"})
 
     assert [value for _, _, _, value, _ in await world.read(PROFILES)] == [largest]
 
