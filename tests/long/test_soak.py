@@ -98,7 +98,7 @@ class Soak:
     async def _sync(self) -> None:
         while True:
             await asyncio.sleep(SYNC_SECONDS)
-            await sync(self.running.configuration, org=ORG, customer=None, wait=True, key=None)
+            await sync(self.running.configuration, org=ORG, customer=None, wait=True, key=None, progress=silent)
             self.syncs += 1
 
     async def _watch(self) -> None:
@@ -148,7 +148,7 @@ def check_role(role: str, samples: list[Sample]) -> None:
 async def settled(running: Shop) -> None:
     """The shop is quiet: after two runs (what is gone goes with the second) every profile is what the oracle says."""
     for _ in range(2):
-        await sync(running.configuration, org=ORG, customer=None, wait=True, key=None)
+        await sync(running.configuration, org=ORG, customer=None, wait=True, key=None, progress=silent)
     with contextlib.closing(Views(running.tree.folder.views)) as views:
         ends = await end_positions(running.tree.bootstrap, running.configuration.kafka.prefix, TOPICS)
         await views.wait_for(ends, timeout=LEVEL_SECONDS)
