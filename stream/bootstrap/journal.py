@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 
 from stream.bootstrap.run_changes import RunChange
+from stream.contracts.profiles import Verdict
 from stream.ops.metrics import Metrics
 from stream.sinks.views.shown import Run
 
@@ -16,6 +19,11 @@ class Journal:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+
+    def note_all(self, changes: Iterable[RunChange]) -> None:
+        """Write down what has changed."""
+        for change in changes:
+            self.note(change)
 
     def note(self, change: RunChange) -> None:
         """Write down one change."""
@@ -49,8 +57,8 @@ class Journal:
                 reconciled=tally.matched,
                 needs_review=tally.discrepancy,
             )
-            for verdict in ("matched", "discrepancy", "timing", "not_enrolled", "ambiguous", "unknown"):
-                self._metrics.customers_synced.labels(run.org, verdict).inc(getattr(tally, verdict))
+            for verdict in Verdict:
+                self._metrics.customers_synced.labels(run.org, verdict.value).inc(getattr(tally, verdict.value))
             if tally.compared:
                 average = tally.abs_difference_points / tally.compared
                 self._metrics.average_discrepancy.labels(run.org).set(average)

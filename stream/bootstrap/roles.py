@@ -168,10 +168,12 @@ async def web(configuration: Configuration) -> None:
             async def keep_journal() -> None:
                 await follower.caught_up()  # what is read again from an old log is no news
                 journal, watch = Journal(station.metrics), RunWatch(views)
-                while True:
-                    for change in watch.changes():
-                        journal.note(change)
-                    await asyncio.sleep(BEAT_SECONDS)
+                try:
+                    while True:
+                        journal.note_all(watch.changes())
+                        await asyncio.sleep(BEAT_SECONDS)
+                finally:  # a run may have ended just before us
+                    journal.note_all(watch.changes())
 
             app = create_app(views, follower, operations_routes(station.health, station.metrics))
             async with http(app, configuration.web.host, configuration.web.port) as address:
