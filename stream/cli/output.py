@@ -23,7 +23,7 @@ def line_of_json(value: object) -> str:
 def show(value: object, *, as_json: bool, readable: Callable[[object], object] = lambda value: value) -> None:
     """Print an answer to stdout; `readable` makes of it what people read."""
     if as_json:
-        print(line_of_json(value))  # noqa: T201
+        print(line_of_json(value))  # noqa: T201  # the answer itself
         return
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:

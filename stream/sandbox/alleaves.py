@@ -43,7 +43,7 @@ class CustomerSearch(msgspec.Struct):
     """`POST /customer/search`: both numbers are required."""
 
     page: int
-    pageSize: int  # noqa: N815
+    pageSize: int  # noqa: N815  # the name outside
     query: str | None = None
 
 

@@ -73,11 +73,11 @@ class Expected:
 class Stats:
     """The brief's figures. A walk-in account is not a customer; one that only orders mention is."""
 
-    totalCustomers: int  # noqa: N815
-    withAlpineSync: int  # noqa: N815
-    withCalculatedPoints: int  # noqa: N815
+    totalCustomers: int  # noqa: N815  # the name outside
+    withAlpineSync: int  # noqa: N815  # the name outside
+    withCalculatedPoints: int  # noqa: N815  # the name outside
     reconciled: int
-    needsReview: int  # noqa: N815
+    needsReview: int  # noqa: N815  # the name outside
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

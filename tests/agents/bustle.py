@@ -83,7 +83,7 @@ class Bustle:
         elif self.changes:
             self._change()
 
-    async def _safely(self, work) -> None:  # type: ignore[no-untyped-def]
+    async def _safely(self, work) -> None:  # type: ignore[no-untyped-def]  # any coroutine or records
         try:
             await work
         except Death:
@@ -110,7 +110,7 @@ class Bustle:
                 self.waiting["provider"] += self._looked_up(command.run, event.customer)
         self.obeyed = len(events)
 
-    def _twice(self, name: str, records) -> None:  # type: ignore[no-untyped-def]
+    def _twice(self, name: str, records) -> None:  # type: ignore[no-untyped-def]  # any coroutine or records
         if self.random.random() < 0.3:
             begun = records()
             self.waiting[name] += begun[: self.random.randrange(len(begun) - 1)]

@@ -90,7 +90,7 @@ def test_a_tier_begins_at_its_threshold(points: int, name: str) -> None:
         {"name": "Bronze", "threshold": 0},
         {"name": "Silver", "threshold": 500},
     ]
-    assert tier(points, tiers) == name  # type: ignore[arg-type]
+    assert tier(points, tiers) == name  # type: ignore[arg-type]  # plain tables
 
 
 def test_only_completed_and_readable_orders_count_and_refunds_are_taken_off() -> None:

@@ -99,7 +99,7 @@ def export_profiles(
         if as_json:
             return [document async for document in documents]
         async for document in documents:
-            print(line_of_json(document))  # noqa: T201
+            print(line_of_json(document))  # noqa: T201  # the answer itself
         return []
 
     collected = invocation(context, config, debug).configured(export)
