@@ -25,6 +25,7 @@ test: lint ## Check and test everything, on a real Kafka and the Firestore emula
 
 lint: $(READY) ## Style, types and the layers of the design (seconds)
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from stream.engine.connecting import connect
 from stream.engine.ports import Input
 from stream.errors import Unreachable
 
@@ -25,7 +26,7 @@ async def read_to_end(bootstrap: str, prefix: str, topic: str, partition: int) -
         enable_auto_commit=False,
     )
     try:
-        await consumer.start()
+        await connect(consumer)
         consumer.assign([where])
         end = (await consumer.end_offsets([where]))[where]
         while await consumer.position(where) < end:

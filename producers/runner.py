@@ -28,6 +28,7 @@ from stream.contracts import dead_letters, topics
 from stream.contracts.commands import COMMANDS, LookUpBalance
 from stream.contracts.envelope import Event
 from stream.contracts.names import OrgId, customer_id
+from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
 from stream.errors import BadRecord, Unreachable
@@ -224,7 +225,7 @@ class ProducerRole:
         consumer.subscribe([self._topic], listener=_Listener(self, consumer))
         try:
             async with asyncio.timeout(START_SECONDS):
-                await consumer.start()
+                await connect(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unreachable(
                 f"Kafka at {self._bus.bootstrap} does not answer ({str(error) or type(error).__name__}): "

@@ -41,6 +41,7 @@ class Known(NamedTuple):
     content_hash: str
     created_at: int
 
+
 @dataclass(frozen=True)
 class PollResult:
     """Counts of one poll: distinct `orders` listed, facts `published`, new `unreadable` ones, `pages` read."""

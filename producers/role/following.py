@@ -15,6 +15,7 @@ from producers.reading import last_value
 from stream.contracts import topics
 from stream.contracts.names import CustomerId, OrgId, account_key
 from stream.contracts.people import PEOPLE, Person, PersonErased
+from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output, Publisher
 from stream.errors import BadRecord, Unreachable
@@ -51,7 +52,7 @@ class Following:
             enable_auto_commit=False,
         )
         try:
-            await consumer.start()
+            await connect(consumer)
             partitions = await _partitions(consumer, self._apply)
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)

@@ -27,6 +27,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from stream.contracts import topics
+from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output
 from stream.errors import BadRecord, Unreachable
@@ -181,7 +182,7 @@ class KafkaPublisher:
         )
         try:
             async with asyncio.timeout(self._patience_seconds):
-                await producer.start()
+                await connect(producer)
         except BaseException:
             await _abandon(producer)
             raise

@@ -18,6 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from stream.contracts.topics import ALL, DAY_MS, PEOPLE, Kept, Topic
+from stream.engine.connecting import connect
 from stream.errors import ConfigurationError, Unreachable
 
 __all__ = ["Change", "Problem", "ProblemKind", "apply_topics", "check_topics", "desired_config"]
@@ -276,7 +277,7 @@ async def _leaderless(admin: AIOKafkaAdminClient, prefix: str) -> list[str]:
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     try:
-        await admin.start()
+        await connect(admin)
         yield admin
     except (KafkaError, OSError, TimeoutError) as error:
         raise Unreachable(

@@ -117,5 +117,3 @@ class Turn:
         if size + RECORD_OVERHEAD > topic.max_message_bytes:
             raise BadRecord(f"a record of {size} bytes for {topic.name} is over {topic.max_message_bytes} bytes")
         return output
-
-

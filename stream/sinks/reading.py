@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stream.contracts.topics import Topic
+from stream.engine.connecting import connect
 from stream.engine.ports import Input
 from stream.errors import ConfigurationError, Unreachable
 
@@ -65,7 +66,7 @@ def new_consumer(bootstrap: str, *, group: str | None = None) -> AIOKafkaConsume
 async def start_consumer(consumer: AIOKafkaConsumer, bootstrap: str) -> None:
     """Connect. Raises Unreachable, with nothing left open, when no broker answers."""
     try:
-        await consumer.start()
+        await connect(consumer)
     except (KafkaError, OSError) as error:
         await consumer.stop()
         raise _no_broker(bootstrap, error) from error
@@ -94,7 +95,7 @@ async def describe_cluster(bootstrap: str) -> Cluster:
     """Who answers there. Raises Unreachable when nobody does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await admin.start()
+        await connect(admin)
         described = await admin.describe_cluster()
         topics = await admin.describe_topics()
     except (KafkaError, OSError) as error:

@@ -115,7 +115,11 @@ def test_what_cannot_be_understood_is_a_dead_letter_with_its_reason(demos: dict[
 
 def test_the_logs_of_the_roles_hold_no_noise_and_no_errors(demos: dict[str, Shown]) -> None:
     (logs,) = demos["plain"].folder.rglob("logs")
-    entries = [json.loads(line) for path in sorted(logs.iterdir()) for line in path.read_text().splitlines()]
+    entries = [
+        {"file": path.name} | json.loads(line)
+        for path in sorted(logs.iterdir())
+        for line in path.read_text().splitlines()
+    ]
     assert [entry for entry in entries if entry["level"] not in ("info", "debug")] == []
     assert [
         entry for entry in entries if "Starting..." in entry["event"] or "opening partition" in entry["event"]

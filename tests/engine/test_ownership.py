@@ -89,9 +89,7 @@ async def test_settling_waits_for_what_runs_and_lets_nothing_begin(ownership: Ow
     assert units.begun == ["a1"]
 
 
-async def test_a_unit_that_fails_is_told_and_not_forgotten(
-    ownership: Ownership, failures: list[BaseException]
-) -> None:
+async def test_a_unit_that_fails_is_told_and_not_forgotten(ownership: Ownership, failures: list[BaseException]) -> None:
     def fail() -> None:
         raise OSError("no space left on device")
 

@@ -67,9 +67,7 @@ def only(broker: MemoryBroker, topic: Topic) -> MemoryBroker:
 def result(broker: MemoryBroker, stores: dict[tuple[str, int], MemoryStore], replayed: Replayed) -> Result:
     return Result(
         [stores[replayed.agent.name, partition].data for partition in range(broker.partitions)],
-        Counter(
-            (t.name, r.partition, r.key, r.value, r.headers) for t in replayed.outputs for r in broker.all(t.name)
-        ),
+        Counter((t.name, r.partition, r.key, r.value, r.headers) for t in replayed.outputs for r in broker.all(t.name)),
         {(t.name, r.partition, r.key): r.value for t in replayed.compacted for r in broker.all(t.name)},
     )
 

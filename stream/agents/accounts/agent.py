@@ -132,9 +132,7 @@ def _order(book: Book, fact: facts.OrderObserved) -> None:
     if effect.account is not account:
         book.keep(effect.account)
     if effect.cause is not None:
-        book.say_entry(
-            effect.account, effect.cause, effect.delta_minor, effect.delta_points, fact.order, effect.line
-        )
+        book.say_entry(effect.account, effect.cause, effect.delta_minor, effect.delta_points, fact.order, effect.line)
         book.say_profile(effect.account)
 
 
@@ -153,9 +151,7 @@ def _reassigned(book: Book, fact: facts.OrderReassigned) -> None:
     book.keep_line(fact.order, effect.line)
     book.keep(effect.account)
     if effect.cause is not None:
-        book.say_entry(
-            effect.account, effect.cause, effect.delta_minor, effect.delta_points, fact.order, effect.line
-        )
+        book.say_entry(effect.account, effect.cause, effect.delta_minor, effect.delta_points, fact.order, effect.line)
         book.say_profile(effect.account)
 
 

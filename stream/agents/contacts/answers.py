@@ -16,9 +16,7 @@ Version = tuple[int, int]
 BalanceFact = BalanceMatched | BalanceMissed | BalanceAbsent | BalanceAmbiguous
 
 
-def after_sweep(
-    state: IdentityState, run: str, attempt: int, began: Version
-) -> tuple[IdentityState, Answer | None]:
+def after_sweep(state: IdentityState, run: str, attempt: int, began: Version) -> tuple[IdentityState, Answer | None]:
     """The identity's state after a complete sweep, and the answer if there is something new to say.
 
     `began`: (epoch, offset) of SweepStarted; only a link that was there before it can be missed.

@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Headers, Output
 from stream.errors import Fenced, LoyaltyError
@@ -52,7 +53,7 @@ class KafkaLog:
     async def open(self) -> None:
         """Abort the predecessor's open transaction and fence it."""
         async with _bounded(self._producer):
-            await self._producer.start()
+            await connect(self._producer)
 
     async def close(self) -> None:
         """Stop writing. Bounded: a broker that is gone must not hold up a rebalance."""

@@ -40,9 +40,7 @@ class Ownership:
     `failed` is told when a unit could not be committed; it must not return to what acknowledges units.
     """
 
-    def __init__(
-        self, bootstrap: str, prefix: str, partitions: int, failed: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, bootstrap: str, prefix: str, partitions: int, failed: Callable[[BaseException], None]) -> None:
         self.bootstrap = bootstrap
         self.prefix = prefix
         self.partitions = partitions
@@ -208,5 +206,3 @@ class FencingTables(TableManager):  # type: ignore[misc]  # Faust is not typed
             if persisted is not None and persisted >= (ends.get(tp) or 0):
                 log.warning("local state is ahead of its changelog: recovering it", partition=tp.partition)
                 stores.wipe_partition(tp.partition)
-
-

@@ -113,9 +113,7 @@ async def _units(ownership: Ownership, stream: Any) -> AsyncIterator[Unit]:
             continue  # acknowledged as dropped: its next owner reads it again
         topic = partition.place.source
         number = tp.partition
-        records = [
-            Input(topic, number, r.offset, r.key, r.value, tuple(r.headers), r.timestamp) for r in message.value
-        ]
+        records = [Input(topic, number, r.offset, r.key, r.value, tuple(r.headers), r.timestamp) for r in message.value]
         yield StoppableUnit(ownership, tp, partition, records)
 
 

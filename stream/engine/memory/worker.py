@@ -52,9 +52,7 @@ class MemoryWorker:
         log = MemoryLog(self.broker, agent.name, changelog, number, self._step)
         store = self.stores.setdefault((agent.name, number), MemoryStore())
         self._recover(store, changelog, number)
-        partition = Partition(
-            Place(agent.name, agent.source.name, number, self.broker.partitions, 0), store, log
-        )
+        partition = Partition(Place(agent.name, agent.source.name, number, self.broker.partitions, 0), store, log)
         self.partitions[agent.name, number] = partition
         start, end = (of(agent.source.name, number) for of in (self.broker.start, self.broker.end))
         decision = resume(position_of(store), start, end, heals=agent.heals)
