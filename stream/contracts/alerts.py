@@ -20,6 +20,7 @@ class AlertKind(StrEnum):
     PROVIDER_UNAVAILABLE = "provider.unavailable"
     PROVIDER_RECOVERED = "provider.recovered"
     RUN_FAILED = "run.failed"
+    ORDER_STATUS_UNKNOWN = "order_status.unknown"
     REMOVAL_WITHHELD = "removal.withheld"
     PARTITION_STOPPED = "partition.stopped"
 

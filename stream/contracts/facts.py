@@ -214,6 +214,50 @@ class AcknowledgeCase(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str | None = None
 
 
+class AcceptDifference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person says that this signed difference (provider − ours, points) is right, for a reason, until a time (UTC ms;
+    None: for good)."""
+
+    case: str
+    by: str
+    points: int
+    reason: str
+    until: int | None = None
+
+
+class SilenceCase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """No alerts about the case until `until` (UTC ms)."""
+
+    case: str
+    by: str
+    until: int
+    reason: str | None = None
+
+
+class NoteCase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person writes something down on the case."""
+
+    case: str
+    by: str
+    note: str
+
+
+class AssignCase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody is to look after the case; `to` None: nobody any more."""
+
+    case: str
+    by: str
+    to: str | None = None
+
+
+class ResolveCase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person ends the case, for a reason."""
+
+    case: str
+    by: str
+    reason: str
+
+
 FACTS = Vocabulary(
     OrderObserved,
     OrderReassigned,
@@ -234,4 +278,9 @@ FACTS = Vocabulary(
     SettingsChanged,
     SyncCustomer,
     AcknowledgeCase,
+    AcceptDifference,
+    SilenceCase,
+    NoteCase,
+    AssignCase,
+    ResolveCase,
 )

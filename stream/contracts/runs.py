@@ -28,6 +28,12 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+class Tick(msgspec.Struct, frozen=True):
+    """*Everywhere.* The clock says `minute` (UTC ms, a whole minute). Published by the schedule, which alone reads it."""
+
+    minute: int
+
+
 class ChangeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody wants these settings. `expected_version`: only if that one is in force (0: none yet)."""
 
@@ -170,6 +176,7 @@ class RunFailed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 RUNS = Vocabulary(
+    Tick,
     ChangeSettings,
     RunRequested,
     RunStarted,

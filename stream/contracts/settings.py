@@ -94,13 +94,26 @@ class CaseRules(msgspec.Struct, frozen=True):
 
     `opens_after` observations in a row; closes at or below `closes_percent` (None: the tolerance); alerts
     again when the difference grows by `worsens_percent` of what was last alerted and at least
-    `worsens_points`.
+    `worsens_points`, or when it still stands `reminds_after_hours` after that (0: never).
     """
 
     opens_after: int = 1
     closes_percent: Decimal | None = None
     worsens_percent: Decimal = Decimal(25)
     worsens_points: int = 10
+    reminds_after_hours: int = 0
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """When an org is reconciled by itself.
+
+    `daily_at`: wall-clock time (`HH:MM`) in the org's time zone, None: never. `intraday_minutes`: a `balances` run this
+    often between daily ones, 0: none. `deadline_minutes`: a run that takes longer has failed.
+    """
+
+    daily_at: str | None = "02:00"
+    intraday_minutes: int = 0
+    deadline_minutes: int = 120
 
 
 BRIEF_TIERS = (
@@ -138,6 +151,7 @@ class OrgSettings(msgspec.Struct, frozen=True, kw_only=True):
     settle_seconds: int = 86_400
     statuses: dict[str, OrderStatus] = msgspec.field(default_factory=lambda: dict(CAUTIOUS_STATUSES))
     equity_customers: tuple[str, ...] = ()
+    schedule: Schedule = Schedule()
 
 
 class SettingsInForce(msgspec.Struct, frozen=True):

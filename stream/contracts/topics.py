@@ -48,6 +48,9 @@ CASES = Topic("cases", Kept.COMPACTED)
 ALERTS = Topic("alerts", Kept.DAYS, 30)
 RUNS = Topic("runs", Kept.DAYS, 90)
 CURSORS = Topic("cursors", Kept.COMPACTED)
+DELIVERIES = Topic("deliveries", Kept.COMPACTED)
+ACCESS = Topic("access", Kept.COMPACTED)
+AUDIT = Topic("audit", Kept.ALL)
 # Takes what any other topic can hold, and its headers.
 DEAD_LETTERS = Topic("dead-letters", Kept.DAYS, 30, max_message_bytes=(1 << 20) + (64 << 10))
 ACCOUNTS_CHANGELOG = Topic("accounts-changelog", Kept.COMPACTED)
@@ -66,6 +69,9 @@ ALL = (
     ALERTS,
     RUNS,
     CURSORS,
+    DELIVERIES,
+    ACCESS,
+    AUDIT,
     DEAD_LETTERS,
     ACCOUNTS_CHANGELOG,
     CONTACTS_CHANGELOG,
