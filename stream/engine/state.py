@@ -19,7 +19,7 @@ Keys within a partition (values are msgpack arrays):
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -77,9 +77,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     gathered: bytes = b""
 
 
-def account_key(org: str, customer: str) -> bytes:
-    """Key of an account."""
-    return f"a|{org}:{customer}".encode()
+def account_key(outside: bytes) -> bytes:
+    """Key of an account. `outside`: its key in topics, `org:customer`."""
+    return b"a|" + outside
 
 
 def accounts_of(org: str) -> bytes:
@@ -87,14 +87,14 @@ def accounts_of(org: str) -> bytes:
     return f"a|{org}:".encode()
 
 
-def line_key(org: str, customer: str, order: str) -> bytes:
-    """Key of an order line."""
-    return f"o|{org}:{customer}|{order}".encode()
+def line_key(outside: bytes, order: str) -> bytes:
+    """Key of an order line of the account with that key in topics."""
+    return b"o|%b|%b" % (outside, order.encode())
 
 
-def lines_of(org: str, customer: str) -> bytes:
-    """Prefix of all order lines of a customer."""
-    return f"o|{org}:{customer}|".encode()
+def lines_of(outside: bytes) -> bytes:
+    """Prefix of all order lines of the account with that key in topics."""
+    return b"o|%b|" % outside
 
 
 def settings_key(org: str) -> bytes:
@@ -120,39 +120,40 @@ def decoder(kind: type[T]) -> msgspec.msgpack.Decoder[T]:
 class State:
     """A unit's view of a store. Values are immutable structs: a record that fails leaves nothing behind.
 
-    Each key is read from the store once per unit. `keep` merges what the record at hand has written,
-    `drop` forgets it.
+    Each key is read from the store once per unit. `keep` makes what the record at hand has written part of the unit,
+    `drop` takes it back.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._values: dict[bytes, Any] = {}
-        self._changed: set[bytes] = set()
-        self._staged: dict[bytes, Any] = {}
+        self._read: dict[bytes, Any] = {}
+        self._changed: dict[bytes, Any] = {}
+        self._undo: list[tuple[bytes, Any]] = []
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """The value of `key`, or None."""
-        value = self._staged.get(key, _MISSING)
-        if value is _MISSING:
-            value = self._values.get(key, _MISSING)
-            if value is _MISSING:
-                value = self._values[key] = self._read(key, kind)
-        return value  # type: ignore[no-any-return]  # a key always holds one kind
-
-    def _read(self, key: bytes, kind: type[T]) -> T | None:
+        value = self._changed.get(key, _MISSING)
+        if value is not _MISSING:
+            return value  # type: ignore[no-any-return]  # a key always holds one kind
+        value = self._read.get(key, _MISSING)
+        if value is not _MISSING:
+            return value  # type: ignore[no-any-return]
         try:
             raw = self._store.get(key)
-            return None if raw is None else decoder(kind).decode(raw)
+            value = self._read[key] = None if raw is None else decoder(kind).decode(raw)
         except Exception as error:
             raise StateUnreadable(f"the value of {key!r} cannot be read: {error}") from error
+        return value
 
     def put(self, key: bytes, value: msgspec.Struct) -> None:
         """Set `key` for the record at hand."""
-        self._staged[key] = value
+        self._undo.append((key, self._changed.get(key, _MISSING)))
+        self._changed[key] = value
 
     def delete(self, key: bytes) -> None:
         """Remove `key` for the record at hand."""
-        self._staged[key] = None
+        self._undo.append((key, self._changed.get(key, _MISSING)))
+        self._changed[key] = None
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
@@ -162,7 +163,7 @@ class State:
             raise StateUnreadable(f"what begins with {prefix!r} cannot be read: {error}") from error
 
     def _scan(self, prefix: bytes, kind: type[T], after: bytes | None) -> Iterator[tuple[bytes, T]]:
-        overlay = {key: self._values[key] for key in self._changed} | self._staged
+        overlay = dict(self._changed)
         mine = sorted(k for k in overlay if k.startswith(prefix) and (after is None or k > after))
         stored = self._store.scan(prefix, after)
         if not mine:
@@ -176,16 +177,17 @@ class State:
 
     def keep(self) -> None:
         """What the record wrote is now part of the unit."""
-        if self._staged:
-            self._values.update(self._staged)
-            self._changed.update(self._staged)
-            self._staged.clear()
+        self._undo.clear()
 
     def drop(self) -> None:
-        """The record failed: forget what it wrote."""
-        self._staged.clear()
+        """The record failed: take back what it wrote."""
+        for key, before in reversed(self._undo):
+            if before is _MISSING:
+                del self._changed[key]
+            else:
+                self._changed[key] = before
+        self._undo.clear()
 
-    def changes(self) -> Mapping[bytes, bytes | None]:
+    def changes(self) -> dict[bytes, bytes | None]:
         """Every changed key with its encoded value; None where it was deleted."""
-        values = self._values
-        return {key: None if values[key] is None else _encode(values[key]) for key in self._changed}
+        return {key: None if value is None else _encode(value) for key, value in self._changed.items()}

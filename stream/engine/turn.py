@@ -44,9 +44,10 @@ class Turn:
         self.written_at = 0
         """When the record at hand was written to the log (UTC ms): part of the log, so a replay sees the same."""
         self._outputs: list[Output] = []
+        self._kept = 0
+        """Outputs beyond this one are the record's at hand."""
         self._latest: dict[tuple[str, bytes], Latest] = {}
-        self._staged: list[Output] = []
-        self._staged_latest: dict[tuple[str, bytes], Latest] = {}
+        self._undo: list[tuple[tuple[str, bytes], Latest | None]] = []
 
     @property
     def version(self) -> tuple[int, int]:
@@ -63,15 +64,15 @@ class Turn:
 
         Raises `BadRecord` when it is larger than the topic allows: that is found before anything is sent.
         """
-        self._staged.append(self._checked(topic, Output(topic.name, key, value, headers)))
+        self._add(topic, Output(topic.name, key, value, headers))
 
     def emit_here(self, topic: Topic, key: bytes, value: bytes, headers: Headers = ()) -> None:
         """As `emit`, for a key that is the source record's own: it belongs into the same partition."""
-        self._staged.append(self._checked(topic, Output(topic.name, key, value, headers, self.place.partition)))
+        self._add(topic, Output(topic.name, key, value, headers, self.place.partition))
 
     def emit_into(self, topic: Topic, partition: int, key: bytes, value: bytes) -> None:
         """Add a record to one given partition."""
-        self._staged.append(self._checked(topic, Output(topic.name, key, value, (), partition)))
+        self._add(topic, Output(topic.name, key, value, (), partition))
 
     def emit_everywhere(self, topic: Topic, key: bytes, value: bytes) -> None:
         """Add a record to every partition of a topic."""
@@ -83,37 +84,42 @@ class Turn:
 
         Only for complete, versioned records whose key is the source record's own (profiles).
         """
-        self._staged_latest[topic.name, key] = make, what
+        about = topic.name, key
+        self._undo.append((about, self._latest.get(about)))
+        self._latest[about] = make, what
 
     def keep(self) -> None:
         """The record succeeded."""
         self.state.keep()
-        if self._staged:
-            self._outputs += self._staged
-            self._staged.clear()
-        if self._staged_latest:
-            self._latest.update(self._staged_latest)
-            self._staged_latest.clear()
+        self._kept = len(self._outputs)
+        self._undo.clear()
 
     def drop(self) -> None:
-        """The record failed."""
+        """The record failed: nothing of it stays."""
         self.state.drop()
-        self._staged.clear()
-        self._staged_latest.clear()
+        del self._outputs[self._kept :]
+        for about, before in reversed(self._undo):
+            if before is None:
+                del self._latest[about]
+            else:
+                self._latest[about] = before
+        self._undo.clear()
 
     def take_outputs(self) -> list[Output]:
         """All outputs of the unit. They are let go of here: what makes them refers to this turn, and a cycle would
         keep the whole unit until the collector comes by."""
         here, outputs, latest = self.place.partition, self._outputs, self._latest
-        self._outputs, self._latest = [], {}
+        self._outputs, self._latest, self._kept = [], {}, 0
         outputs += [Output(name, key, make(*what), (), here) for (name, key), (make, what) in latest.items()]
         return outputs
 
-    @staticmethod
-    def _checked(topic: Topic, output: Output) -> Output:
-        if len(output.value or b"") <= SURELY_SMALL:
-            return output
-        size = len(output.key) + len(output.value or b"") + sum(len(n) + len(v) for n, v in output.headers)
-        if size + RECORD_OVERHEAD > topic.max_message_bytes:
-            raise BadRecord(f"a record of {size} bytes for {topic.name} is over {topic.max_message_bytes} bytes")
-        return output
+    def _add(self, topic: Topic, output: Output) -> None:
+        if len(output.value or b"") > SURELY_SMALL:
+            _check_size(topic, output)
+        self._outputs.append(output)
+
+
+def _check_size(topic: Topic, output: Output) -> None:
+    size = len(output.key) + len(output.value or b"") + sum(len(n) + len(v) for n, v in output.headers)
+    if size + RECORD_OVERHEAD > topic.max_message_bytes:
+        raise BadRecord(f"a record of {size} bytes for {topic.name} is over {topic.max_message_bytes} bytes")

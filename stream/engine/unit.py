@@ -191,10 +191,16 @@ class Partition:
         await self._transact(turn, self.position)
 
     def _decode(self, agent: Agent, records: Sequence[Input]) -> Iterator[Decoded]:
-        included = self.position.offset
+        included, decode = self.position.offset, agent.vocabulary.decode
         for record in records:
-            if record.offset > included:
-                yield record, _decoded(agent.vocabulary, record)
+            if record.offset <= included:
+                continue
+            event: Event[Any] | BadRecord
+            try:
+                event = decode(record.value or b"")
+            except BadRecord as error:
+                event = error if record.value else BadRecord("an empty record")
+            yield record, event
 
     def _apply(self, agent: Agent, turn: Turn, record: Input, event: Event[Any] | BadRecord) -> _Outcome:
         """Apply one record, or give it up, or say why it cannot be part of this unit."""
@@ -294,7 +300,7 @@ class Partition:
         if position != self.position:
             turn.state.put(POSITION, position)
             turn.keep()
-        outputs, changes = turn.take_outputs(), dict(turn.state.changes())
+        outputs, changes = turn.take_outputs(), turn.state.changes()
         if not outputs and not changes:
             return
         if POSITION in changes:
@@ -329,15 +335,6 @@ def position_of(store: Store) -> Position:
     """The position that a store includes; before the first record when it is empty."""
     raw = store.get(POSITION)
     return Position() if raw is None else decoder(Position).decode(raw)
-
-
-def _decoded(vocabulary: Vocabulary, record: Input) -> Event[Any] | BadRecord:
-    try:
-        if record.value is None:
-            return BadRecord("an empty record")
-        return vocabulary.decode(record.value)
-    except BadRecord as error:
-        return error
 
 
 def _was_taken(turn: Turn, event: Event[Any]) -> bool:

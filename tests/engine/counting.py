@@ -16,7 +16,6 @@ from stream.contracts.envelope import Event, Vocabulary
 from stream.contracts.topics import Topic
 from stream.engine.memory.log import MemoryBroker, MemoryStore
 from stream.engine.memory.worker import MemoryWorker
-from stream.engine.state import account_key
 from stream.engine.turn import Turn
 from stream.engine.unit import Wide
 from stream.errors import BadRecord
@@ -80,7 +79,7 @@ class Counting:
         self.when_asked: Callable[[], None] = lambda: None
 
     def apply(self, event: Event[Any], turn: Turn) -> None:
-        key = account_key(event.org, event.customer)
+        key = PREFIX + event.customer.encode()
         known = turn.state.get(key, Total) or Total()
         data = event.data
         if isinstance(data, Asked):
@@ -91,7 +90,7 @@ class Counting:
         turn.state.put(key, total)
         say(turn, event.customer, "added", total)
         if isinstance(data, Spoiled):
-            turn.state.delete(account_key(event.org, "somebody-else"))
+            turn.state.delete(PREFIX + b"somebody-else")
             raise BadRecord("spoiled") if data.own else KeyError("a bug")
 
     def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
@@ -99,7 +98,7 @@ class Counting:
             turn.state.put(b"x", Total(9))
             raise BadRecord("refused")
         if isinstance(event.data, Marked):
-            key = account_key(event.org, "marks")
+            key = PREFIX + b"marks"
             total = Total((turn.state.get(key, Total) or Total()).value + 1)
             turn.state.put(key, total)
             say(turn, "marks", "marked", total)

@@ -16,7 +16,7 @@ from rocksdict import Options, Rdict
 from stream.contracts import topics
 from stream.engine.faust.store import OFFSET_KEY
 from stream.engine.faust.worker import EXIT_FENCED
-from stream.engine.state import account_key
+from stream.engine.state import accounts_of
 from stream.sandbox.kafka import EmbeddedKafka
 from tests.engine.running import Bench
 from tests.engine.shop import ORG, Shop
@@ -102,7 +102,7 @@ def _get_ahead_of_the_changelog(folder: Path) -> None:
     assert len(stores) == 4
     for path in stores:
         database = Rdict(str(path), Options(raw_mode=True))
-        database[account_key(ORG, "never-in-the-changelog")] = b"\x91\x01"
+        database[accounts_of(ORG) + b"never-in-the-changelog"] = b"\x91\x01"
         database[OFFSET_KEY] = b"1000000"
         database.close()
 

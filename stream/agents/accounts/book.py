@@ -39,16 +39,15 @@ class RuleBook:
 
     def __init__(self) -> None:
         self._compiled: dict[str, tuple[InForce, Rules]] = {}
-        self._turn: Turn | None = None
-        self._in_turn: dict[str, Rules] = {}
+        self._asked: tuple[Turn, str, Rules] | None = None
 
     def of(self, turn: Turn, org: str) -> Rules:
         """The rules in force. Raises `BadRecord` for an org without settings."""
-        if turn is not self._turn:  # settings change in a unit of their own, so a turn has one version
-            self._turn, self._in_turn = turn, {}
-        rules = self._in_turn.get(org)
-        if rules is None:
-            rules = self._in_turn[org] = self._of_state(turn, org)
+        asked = self._asked
+        if asked is not None and asked[0] is turn and asked[1] == org:
+            return asked[2]  # settings change in a unit of their own, so a turn has one version
+        rules = self._of_state(turn, org)
+        self._asked = turn, org, rules
         return rules
 
     def _of_state(self, turn: Turn, org: str) -> Rules:
@@ -70,8 +69,8 @@ class Book:
         self.org = org
         self.customer = customer
         self.at = at
-        self._key = keys.account_key(org, customer)
         self._outside = account_key(org, customer)
+        self._key = keys.account_key(self._outside)
 
     def known(self) -> Account | None:
         """The account, if the customer has been heard of."""
@@ -87,22 +86,22 @@ class Book:
 
     def line(self, order: str) -> OrderLine | None:
         """What is known of an order."""
-        return self.turn.state.get(keys.line_key(self.org, self.customer, order), OrderLine)
+        return self.turn.state.get(keys.line_key(self._outside, order), OrderLine)
 
     def keep_line(self, order: str, line: OrderLine) -> None:
         """Write an order line."""
-        self.turn.state.put(keys.line_key(self.org, self.customer, order), line)
+        self.turn.state.put(keys.line_key(self._outside, order), line)
 
     def lines(self) -> Iterator[tuple[str, OrderLine]]:
         """All lines with their order ids, markers included."""
-        prefix = keys.lines_of(self.org, self.customer)
+        prefix = keys.lines_of(self._outside)
         for key, line in self.turn.state.scan(prefix, OrderLine):
             yield key[len(prefix) :].decode(), line
 
     def drop_lines(self) -> None:
         """Delete all lines."""
         for order, _ in list(self.lines()):
-            self.turn.state.delete(keys.line_key(self.org, self.customer, order))
+            self.turn.state.delete(keys.line_key(self._outside, order))
 
     def say_profile(self, account: Account, *, even_walk_in: bool = False) -> None:
         """The complete profile, once per unit. The walk-in pseudo-customer is nobody: it has none."""

@@ -4,42 +4,67 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import faust
 import structlog
 from faust.stores import rocksdb
 from faust.types.tuples import TP
-from rocksdict import Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
 log = structlog.get_logger(__name__)
 
 OFFSET_KEY = rocksdb.Store.offset_key
-OPTIONS = {
-    # Faust's defaults are per partition: a 2 GiB cache cap and 3 × 64 MB of write buffers each.
-    "block_cache_size": 16 << 20,
-    "write_buffer_size": 8 << 20,
-    "max_write_buffer_number": 3,
-    "target_file_size_base": 16 << 20,
-    "bloom_filter_size": 10,
-}
+WRITE_BUFFER_BYTES = 8 << 20
+WRITE_BUFFERS = 3
+CACHE_BYTES = 16 << 20
+FILE_BYTES = 16 << 20
+BLOOM_BITS = 10
+
+
+def open_database(path: Path) -> Rdict:
+    """A partition's database. Small buffers: a worker has one per partition and agent.
+
+    There is no write-ahead log: the changelog is the durable copy, and the changelog offset lies in the same batches.
+    What a crash takes from memory is read again from there.
+    """
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(WRITE_BUFFERS)
+    options.set_target_file_size_base(FILE_BYTES)
+    # Most look-ups are for the line of a new order: filters answer those, in memory and in files.
+    options.set_memtable_prefix_bloom_ratio(0.1)
+    options.set_memtable_whole_key_filtering(True)
+    table = BlockBasedOptions()
+    table.set_bloom_filter(BLOOM_BITS, block_based=False)
+    table.set_block_cache(Cache(CACHE_BYTES))
+    options.set_block_based_table_factory(table)
+    database = Rdict(str(path), options=options)
+    without_log = WriteOptions()
+    without_log.disable_wal = True  # type: ignore[method-assign,assignment]  # its types say method, it is a property
+    database.set_write_options(without_log)
+    return database
+
+
+class Databases(rocksdb.RocksDBOptions):  # type: ignore[misc]  # Faust is not typed
+    """How Faust's store opens a database."""
+
+    def open(self, path: Path, *, read_only: bool = False) -> Rdict:
+        """See `open_database`; nobody opens one to read only."""
+        return open_database(path)
 
 
 class RocksStore:
     """`Store` over one open database. Holds no handle longer than its owner wants: see `close`."""
 
     def __init__(self, database: Rdict) -> None:
-        self._database: Rdict | None = database
-
-    @property
-    def _db(self) -> Rdict:
-        if self._database is None:
-            raise RuntimeError("the partition's store has been closed")
-        return self._database
+        self._db: Any = database
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key."""
-        return cast("bytes | None", self._db.get(key))
+        return self._db.get(key)  # type: ignore[no-any-return]
 
     def scan(self, prefix: bytes, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Keys with that prefix in byte order, only those beyond `after` when given."""
@@ -63,7 +88,14 @@ class RocksStore:
 
     def close(self) -> None:
         """Let go of the database: a handle kept anywhere would block its reopening after a rebalance."""
-        self._database = None
+        self._db = _Closed()
+
+
+class _Closed:
+    """What is left of a database that was let go of."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("the partition's store has been closed")
 
 
 class PartitionStores(rocksdb.Store):  # type: ignore[misc]  # Faust is not typed
@@ -105,7 +137,7 @@ class UnitTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
     """A Faust table that is only assigned and recovered by Faust: units write it (`stream.engine.unit`)."""
 
     def _new_store(self) -> PartitionStores:
-        return PartitionStores(
+        stores = PartitionStores(
             "rocksdb://",
             self.app,
             self,
@@ -114,9 +146,10 @@ class UnitTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
             value_type=bytes,
             key_serializer="raw",
             value_serializer="raw",
-            options=dict(OPTIONS),
             driver="rocksdict",
         )
+        stores.rocksdb_options = Databases()
+        return stores
 
     def apply_changelog_batch(self, batch: list[Any]) -> None:
         """Recovery: each event's value is a list of changelog records.
