@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
-_EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
-_PHONE = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}")
+from stream.ops.redaction import ANY_PHONE, EMAIL
 
 
 def redacted(text: str) -> str:
     """`text` with every address and every run of seven or more digits, as in a phone number, blotted out."""
-    return _PHONE.sub("…", _EMAIL.sub("…", text))
+    return ANY_PHONE.sub("…", EMAIL.sub("…", text))

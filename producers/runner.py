@@ -50,7 +50,8 @@ class Bus(NamedTuple):
 
 
 class ProducerRole:
-    """All orgs of the configuration; works for those that it owns. `people` is shared with the orgs' parts."""
+    """All orgs of the configuration; works for those that it owns. `people` and `settings` are shared with the orgs'
+    parts."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class ProducerRole:
         cursors: Cursors,
         key: IdentityKey,
         people: ErasedPeople | None = None,
+        settings: OrgsWithSettings | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._orgs = {producer.org: producer for producer in orgs}
@@ -67,7 +69,7 @@ class ProducerRole:
         self._cursors = cursors
         self._key = key
         self._people = people or ErasedPeople()
-        self._settings = OrgsWithSettings()
+        self._settings = settings or OrgsWithSettings()
         self._clock = clock or Clock()
         self._offsets: dict[int, Offsets] = {}
         self._committed: dict[int, int] = {}

@@ -7,11 +7,16 @@ are. `loyalty.example.toml` explains every key.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Literal, NamedTuple, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -24,9 +29,11 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from stream.contracts.alerts import AlertKind
 from stream.contracts.settings import Basis, Compare, Mode, OrderStatus, RoundingMode, RoundingPer
 
 
@@ -50,12 +57,22 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _time_of_day(value: object) -> object:
+    """TOML has times of its own; `02:00:00` without quotes is one."""
+    text = value.isoformat("minutes") if isinstance(value, time) else value
+    if not isinstance(text, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|never", text):
+        raise ValueError('must be a time of day such as "02:00", or "never"')
+    return text
+
+
 def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str | int) else value
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolved)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+TimeOfDay = Annotated[str, BeforeValidator(_time_of_day)]
+"""`HH:MM` by the org's clocks, or `never`."""
 Listed = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 """A list of texts; one text alone is a list of one (the brief's `locationId`)."""
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -94,9 +111,58 @@ class FirestoreSettings(Section):
     """Also write each points entry under its customer (Firestore bills every write)."""
 
 
+SHORTEST_WEB_KEY = 32
+
+
 class WebSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    public_url: HttpUrl | None = None
+    """How people reach the pages, for links in messages."""
+    calls_a_minute: PositiveInt = 600
+    """What one API key or person may ask."""
+    key: Secret | None = None
+    """An API key that may everything, besides those that were created: for the first start where others reach it."""
+
+    @field_validator("key")
+    @classmethod
+    def _cannot_be_guessed(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < SHORTEST_WEB_KEY:
+            raise ValueError(f"has fewer than {SHORTEST_WEB_KEY} characters: make one of random ones")
+        return key
+
+
+class SmtpSettings(Section):
+    """The mail server. Without `host` no mail can be sent."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`tls` from the first byte on (port 465), `starttls` after a greeting, `none` only on this machine."""
+    username: str | None = None
+    password: Secret | None = None
+    sender: str | None = Field(None, pattern=r"^[^@\s<>]+@[^@\s<>]+$")
+    timeout_seconds: PositiveFloat = 30
+    """For one attempt as a whole, from connecting to the last answer."""
+    ca_file: Path | None = None
+    """Whom to trust besides the well-known authorities."""
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        if self.host is None:
+            return self
+        if self.sender is None:
+            raise ValueError("give sender, the address that mails come from")
+        if self.security == "none" and not _is_loopback(self.host):
+            raise ValueError("security none is for a mail server on this machine only")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class OpsSettings(Section):
@@ -207,6 +273,10 @@ class RulesSettings(Section):
     case_closes_percent: Decimal | None = Field(None, ge=0)
     case_worsens_percent: Decimal = Field(Decimal(25), ge=0)
     case_worsens_points: int = Field(10, ge=0)
+    case_reminds_after_hours: int = Field(0, ge=0)
+    daily_at: TimeOfDay = "02:00"
+    intraday_minutes: int = Field(0, ge=0, le=1440)
+    deadline_minutes: int = Field(120, ge=1, le=10_080)
     settle_seconds: int = Field(86_400, ge=0)
     compare: Compare = Compare.RAW
     statuses: dict[str, OrderStatus] | None = None
@@ -219,6 +289,110 @@ class RulesSettings(Section):
         for what, values in (("id", [t.id for t in self.tiers]), ("threshold", [t.threshold for t in self.tiers])):
             if repeated := _repeated(values):
                 raise ValueError(f"two tiers have the same {what}: {repeated[0]}")
+        return self
+
+
+class QuietHours(NamedTuple):
+    """From `begins` to `ends` by the wall clock, over midnight where it ends earlier than it begins."""
+
+    begins: time
+    ends: time
+
+    def holds(self, wall: time) -> bool:
+        """Whether it is quiet at that time of day."""
+        if self.begins < self.ends:
+            return self.begins <= wall < self.ends
+        return wall >= self.begins or wall < self.ends
+
+
+def _quiet_hours(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    begins, _, ends = value.partition("-")
+    try:
+        hours = QuietHours(time.fromisoformat(begins.strip()), time.fromisoformat(ends.strip()))
+    except ValueError:
+        raise ValueError("must be two times of day such as 22:00-07:00") from None
+    if hours.begins == hours.ends:
+        raise ValueError("must begin and end at different times")
+    return hours
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text.startswith(("env:", "file:")):  # validated without a source of secrets: still a reference
+        return secret
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("must be whsec_ and 24 to 64 bytes in base64 (Standard Webhooks)")
+    return secret
+
+
+class ChannelSettings(Section):
+    """What every channel has. `kinds` empty: all; `minimum_points`: of a customer's difference, either way."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
+    kinds: tuple[AlertKind, ...] = ()
+    minimum_points: int = Field(0, ge=0)
+    quiet_hours: Annotated[QuietHours | None, BeforeValidator(_quiet_hours)] = None
+    digest: bool = True
+
+
+class DiscordSettings(ChannelSettings):
+    """A Discord channel. The address of its webhook is a secret: who has it can write there."""
+
+    name: str = Field("discord", pattern=r"^[a-z0-9_-]{1,40}$")
+    url: Secret
+    timeout_seconds: PositiveFloat = 10
+
+
+class EmailSettings(ChannelSettings):
+    """Addresses that get one mail together."""
+
+    name: str = Field("email", pattern=r"^[a-z0-9_-]{1,40}$")
+    to: Annotated[Listed, Field(min_length=1)]
+
+
+class WebhookSettings(ChannelSettings):
+    """An address of one's own, signed by Standard Webhooks. Two secrets while one replaces the other."""
+
+    name: str = Field("webhook", pattern=r"^[a-z0-9_-]{1,40}$")
+    url: HttpUrl
+    secrets: Annotated[
+        tuple[Annotated[Secret, AfterValidator(_signing_secret)], ...],
+        BeforeValidator(_as_list),
+        Field(min_length=1, max_length=2),
+    ]
+    timeout_seconds: PositiveFloat = 10
+
+
+class NotifySettings(Section):
+    """`[org.notify]`: who hears of alerts, how."""
+
+    window_seconds: PositiveFloat = 60
+    give_up_hours: PositiveFloat = 24
+    heartbeat: HttpUrl | None = None
+    discord: tuple[DiscordSettings, ...] = ()
+    email: tuple[EmailSettings, ...] = ()
+    webhook: tuple[WebhookSettings, ...] = ()
+
+    @property
+    def channels(self) -> tuple[ChannelSettings, ...]:
+        """All channels of the org."""
+        return (*self.discord, *self.email, *self.webhook)
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is anybody to tell anything."""
+        return bool(self.channels) or self.heartbeat is not None
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        if repeated := _repeated([*(channel.name for channel in self.channels), "heartbeat"]):
+            raise ValueError(f"two channels have the name {repeated[0]!r}: give one another name")
         return self
 
 
@@ -238,6 +412,7 @@ class OrgConfiguration(Section):
     alpine_iq: AlpineIQSettings | None = None
     settings: RulesSettings = RulesSettings()
     equity: EquitySettings = EquitySettings()
+    notify: NotifySettings = NotifySettings()
 
 
 class Configuration(Section):
@@ -247,6 +422,7 @@ class Configuration(Section):
     kafka: KafkaSettings = KafkaSettings()
     firestore: FirestoreSettings = FirestoreSettings()
     web: WebSettings = WebSettings()
+    smtp: SmtpSettings = SmtpSettings()
     ops: OpsSettings = OpsSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -256,4 +432,10 @@ class Configuration(Section):
     def _orgs_are_distinct(self) -> Self:
         if repeated := _repeated(org.id for org in self.orgs):
             raise ValueError(f"two orgs have the id {repeated[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_a_server(self) -> Self:
+        if self.smtp.host is None and (lacking := next((org.id for org in self.orgs if org.notify.email), None)):
+            raise ValueError(f"org {lacking!r} wants mail: give smtp.host and smtp.sender")
         return self

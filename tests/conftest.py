@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,10 +69,9 @@ def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         if os.environ.get("CI") == "true":
             pytest.fail(HOW_TO_GET_IT, pytrace=False)
         pytest.skip(HOW_TO_GET_IT)
-    # Emulator and broker are bound to no event loop, so fixtures can stay out of the tests' loops.
-    asyncio.run(emulator.start())
+    _run(emulator.start())
     yield emulator.host
-    asyncio.run(emulator.stop())
+    _run(emulator.stop())
 
 
 @pytest.fixture
@@ -80,11 +81,20 @@ def firestore_project(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) 
     return f"t-{uuid.uuid4().hex[:12]}"
 
 
+_elsewhere = ThreadPoolExecutor(1)
+"""One thread for as long as the tests run: the services end with the thread that started them."""
+
+
+def _run(what: Coroutine[Any, Any, Any]) -> None:
+    """Not on this thread: an asynchronous fixture that asks for a service has a loop running already."""
+    _elsewhere.submit(asyncio.run, what).result()
+
+
 def _embedded_kafka(data_dir: Path) -> Iterator[str]:
     broker = EmbeddedKafka(data_dir)
-    asyncio.run(broker.start())
+    _run(broker.start())
     yield broker.bootstrap
-    asyncio.run(broker.stop())
+    _run(broker.stop())
 
 
 def _kafka_in_docker() -> Iterator[str]:

@@ -54,6 +54,7 @@ def test_every_role_has_a_service() -> None:
         "poll",
         "worker",
         "sink firestore",
+        "sink notify",
         "web",
     }
 

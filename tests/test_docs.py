@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from enum import StrEnum
@@ -14,7 +15,10 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from stream.contracts.alerts import Alert, AlertKind, encode_alert
-from stream.contracts.cases import Case, CaseState
+from stream.contracts.asyncapi.meanings import HEADERS, MEANINGS
+from stream.contracts.asyncapi.messages import ALERTS
+from stream.contracts.cases import AcceptedDifference, Case, CaseState, CaseStep, CauseKind, Resolution, Step
+from stream.contracts.cases import Cause as CaseCause
 from stream.contracts.entries import Cause, PointsEntry
 from stream.contracts.envelope import Event
 from stream.contracts.profiles import Profile, Verdict
@@ -131,31 +135,74 @@ def fields_of(struct: type[msgspec.Struct]) -> list[str]:
     return list(struct.__struct_fields__)
 
 
-@pytest.mark.parametrize("struct", HEADINGS)
-def test_every_field_that_subscribers_get_is_documented(struct: type[msgspec.Struct]) -> None:
-    documented = first_cells(section(SUBSCRIBERS, HEADINGS[struct]), "field")
+def rows(text: str, header: str) -> dict[str, list[str]]:
+    """The table whose first column is called `header`: first cell, without its backticks → the other cells."""
+    table = re.search(rf"^\| {header} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert table, f"there is no table of {header}"
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table[1].splitlines()]
+    return {first.strip("`"): others for first, *others in cells}
+
+
+@pytest.mark.parametrize(
+    ("struct", "heading", "header"),
+    [(struct, heading, "field") for struct, heading in HEADINGS.items()]
+    + [
+        (CaseStep, HEADINGS[Case], "of a step"),
+        (CaseCause, HEADINGS[Case], "of a cause"),
+        (AcceptedDifference, HEADINGS[Case], "of an acceptance"),
+    ],
+)
+def test_every_field_that_subscribers_get_is_documented_as_in_the_asyncapi_document(
+    struct: type[msgspec.Struct], heading: str, header: str
+) -> None:
+    documented = {field: meaning for field, (meaning,) in rows(section(SUBSCRIBERS, heading), header).items()}
+    assert documented == MEANINGS[struct.__name__]
     assert sorted(documented) == sorted(fields_of(struct))
 
 
 def test_the_envelope_is_documented() -> None:
-    assert sorted(first_cells(section(SUBSCRIBERS, "## Envelope"), "member")) == sorted([*fields_of(Event), "type"])
+    documented = {member: meaning for member, (meaning,) in rows(section(SUBSCRIBERS, "## Envelope"), "member").items()}
+    assert documented == MEANINGS["Event"]
+    assert sorted(documented) == sorted([*fields_of(Event), "type"])
 
 
-def test_every_kind_of_alert_and_every_header_is_documented() -> None:
-    text = section(SUBSCRIBERS, HEADINGS[Alert])
-    _, headers = encode_alert(Alert(kind=AlertKind.RUN_FAILED, org="o"), alert_id="i", at=0)
-    assert sorted(first_cells(text, "kind")) == sorted(AlertKind)
-    assert sorted(first_cells(text, "header")) == sorted(name for name, _ in headers)
+def test_every_kind_of_alert_is_documented() -> None:
+    documented = rows(section(SUBSCRIBERS, HEADINGS[Alert]), "kind")
+    assert sorted(documented) == sorted(AlertKind)
+    for kind, (when, always) in ALERTS.items():
+        assert documented[kind] == [when, "customer" if "customer" in always else "org"]
+
+
+def test_every_header_of_an_alert_is_documented_with_that_of_a_sample() -> None:
+    sample = json.loads((ROOT / "docs" / "samples" / "alerts" / "discrepancy.opened.json").read_text(encoding="utf-8"))
+    documented = rows(section(SUBSCRIBERS, HEADINGS[Alert]), "header")
+    assert documented == {name: [f"`{sample['headers'][name]}`", meaning] for name, meaning in HEADERS.items()}
+    alert = Alert(kind=AlertKind.DISCREPANCY_OPENED, org="o", customer="1", case="o:1:1")
+    assert sorted(documented) == sorted(name for name, _ in encode_alert(alert, alert_id="i", at=0)[1])
+
+
+def test_every_kind_of_cause_is_documented() -> None:
+    assert sorted(rows(section(SUBSCRIBERS, HEADINGS[Case]), "kind of cause")) == sorted(CauseKind)
 
 
 @pytest.mark.parametrize(
     ("words", "struct", "field"),
-    [(Cause, PointsEntry, "cause"), (Verdict, Profile, "verdict"), (CaseState, Case, "state")],
+    [
+        (Cause, PointsEntry, "cause"),
+        (Verdict, Profile, "verdict"),
+        (CaseState, Case, "state"),
+        (Resolution, Case, "resolved_as"),
+    ],
 )
 def test_every_word_of_a_closed_list_is_documented(words: type[StrEnum], struct: type, field: str) -> None:
     row = re.search(rf"^\| `{field}` \|(.*)$", section(SUBSCRIBERS, HEADINGS[struct]), re.MULTILINE)
     assert row
     assert sorted(re.findall(r"`([^`]+)`", row[1])) == sorted(words)
+
+
+def test_every_step_of_a_case_is_documented() -> None:
+    (words,) = rows(section(SUBSCRIBERS, HEADINGS[Case]), "of a step")["what"]
+    assert sorted(re.findall(r"`([^`]+)`", words)) == sorted(Step)
 
 
 def test_what_firestore_holds_is_documented() -> None:

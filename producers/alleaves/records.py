@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from producers.alleaves.translate import CustomerSeen, DeadLetter, OrderSeen
+from producers.dead_letters import dead_letter
 from stream.contracts import topics
-from stream.contracts.dead_letters import headers
 from stream.contracts.facts import FACTS, OrderReassigned, OrdersSnapshot, OrdersSwept, OrderUnreadable
 from stream.contracts.names import CustomerId, OrderId, OrgId, account_key
 from stream.contracts.people import PEOPLE
@@ -16,7 +16,6 @@ from stream.engine.ports import Output
 
 SOURCE = "alleaves"
 STAGE = "alleaves.translate"
-LONGEST_DEAD_LETTER = 1 << 20
 SNAPSHOT_ORDERS = 2_000
 """Order ids in one part of a snapshot: about 100 kB."""
 
@@ -49,9 +48,15 @@ def customer_records(org: OrgId, seen: CustomerSeen) -> Iterator[Output]:
 
 def dead_letter_records(org: OrgId, letter: DeadLetter) -> Iterator[Output]:
     """The original bytes; and where it is known whose order it is, that it exists but cannot be read."""
-    about = headers(org=org, at=letter.observed_at, stage=STAGE, reason=letter.reason, exception=letter.exception)
-    key = org.encode() if letter.customer is None else account_key(org, letter.customer)
-    yield Output(topics.DEAD_LETTERS.name, key, letter.raw[:LONGEST_DEAD_LETTER], tuple(about))
+    yield dead_letter(
+        letter.raw,
+        org=org,
+        at=letter.observed_at,
+        stage=STAGE,
+        reason=letter.reason,
+        exception=letter.exception,
+        key=None if letter.customer is None else account_key(org, letter.customer),
+    )
     if letter.customer is not None and letter.order is not None:
         body = OrderUnreadable(letter.order, letter.observed_at, letter.reason[:200])
         yield fact(org, letter.customer, body, letter.observed_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -53,7 +53,8 @@ class Progress:
 class WalkResult:
     """What a walk saw. An incomplete one says why, and has published neither snapshots nor OrdersSwept.
 
-    `calls`: requests to the vendor meanwhile, the poller's included. `started_at`: UTC ms by the vendor's clock.
+    `calls`: requests to the vendor meanwhile, the poller's included; `errors`: how many of them failed, by kind.
+    `started_at`: UTC ms by the vendor's clock.
     """
 
     complete: bool
@@ -63,6 +64,7 @@ class WalkResult:
     calls: int
     started_at: Millis
     reason: str | None = None
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 class OrderSweep:
@@ -97,7 +99,8 @@ class OrderSweep:
         A walk of the same run that was cut off is resumed where months of a big history were finished; it then
         answers only for its own, shorter window.
         """
-        calls = self.client.http.budget.calls
+        budget = self.client.http.budget
+        calls, errors = budget.calls, budget.errors.copy()
         last = Resumption.of(await self.cursors.load(self.org, SOURCE))
         walk = _Walk(self, run, attempt, last, on_progress)
         self.walks.mark()
@@ -107,10 +110,10 @@ class OrderSweep:
         except VendorError as error:
             if isinstance(error, UnreadableAnswer):
                 await walk.bury(error)
-            return walk.result(self.client.http.budget.calls - calls, reason=str(error))
+            return walk.result(budget.calls - calls, dict(budget.errors - errors), reason=str(error))
         finally:
             self.walks.mark()
-        return walk.result(self.client.http.budget.calls - calls)
+        return walk.result(budget.calls - calls, dict(budget.errors - errors))
 
 
 class _Walk:
@@ -167,10 +170,10 @@ class _Walk:
         self._walked.add_unreadable(error.body)
         await self._sweep.publisher.publish(dead_letter_records(self._sweep.org, letter))
 
-    def result(self, calls: int, reason: str | None = None) -> WalkResult:
+    def result(self, calls: int, errors: dict[str, int], reason: str | None = None) -> WalkResult:
         walked = self._walked
         counts = (walked.orders, walked.customers, walked.unreadable, calls)
-        return WalkResult(reason is None, *counts, self._started_at, reason)
+        return WalkResult(reason is None, *counts, self._started_at, reason, errors)
 
     def _planned(self, *, big: bool) -> Plan:
         window = (self._from, self._planned_at)

@@ -114,7 +114,7 @@ class AlpineIQClient:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            retry=retry_if_exception_type(_FailedInSuccess),
+            retry=retry_if_exception_type(FailedInSuccess),
             sleep=self._clock.sleep,
             reraise=True,
         )
@@ -129,7 +129,7 @@ class AlpineIQClient:
         return await retrying(attempt)
 
 
-class _FailedInSuccess(Unavailable):
+class FailedInSuccess(Unavailable):
     """`success: false` under HTTP 200, without a hint that repeating is in vain."""
 
 
@@ -170,7 +170,7 @@ def _failure(envelope: wire.Envelope, label: str) -> VendorError:
         return Refused(f"{message}. Check the uid and api_key configured for {VENDOR}.")
     if code == "404" or _NOT_FOUND.search(said):
         return NotFound(message)
-    return _FailedInSuccess(message)
+    return FailedInSuccess(message)
 
 
 def _said(envelope: wire.Envelope) -> str:

@@ -10,6 +10,7 @@ import structlog
 from producers.alpine_iq import translate, wire
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient
+from producers.alpine_iq.movements import Movements
 from producers.http import Clock
 from producers.identity import Identities, normalised_code, normalised_email
 from producers.redaction import redacted
@@ -53,6 +54,7 @@ class BalanceLookUp:
         availability: Availability,
         contacts_of: ContactsOf,
         clock: Clock | None = None,
+        movements: Movements | None = None,
     ) -> None:
         self._org = org
         self._client = client
@@ -61,9 +63,11 @@ class BalanceLookUp:
         self._availability = availability
         self._contacts_of = contacts_of
         self._clock = clock or Clock()
+        self._movements = movements
 
     async def look_up(self, run: str, customer: CustomerId) -> None:
-        """Publish the customer's balance, or LookUpEmpty, or LookUpFailed.
+        """Publish the customer's balance, or LookUpEmpty, or LookUpFailed. What moved the balance comes before it,
+        where verdicts rest on that.
 
         Raises `Unreachable` when Kafka does not take the records (the contact data read on the way included).
         """
@@ -75,12 +79,15 @@ class BalanceLookUp:
         except LoyaltyError as error:
             await self._failed(run, customer, started_at, f"contact data could not be read: {error}")
             return
+        calls_before = self._client.http.budget.calls
         try:
             answer = await self._ask(contacts or ContactData())
         except VendorError as error:
             await self._availability.failed(error)
             await self._failed(run, customer, started_at, str(error))
             return
+        if self._client.http.budget.calls > calls_before:  # whoever has no contact data is not asked for
+            await self._availability.answered()
         if answer is None and contacts is not None and contacts.partial:
             await self._failed(run, customer, started_at, "the point of sale did not find the customer's contact data")
             return
@@ -88,7 +95,24 @@ class BalanceLookUp:
             await self._tell(customer, started_at, LookUpEmpty(run, started_at))
             return
         await self._availability.answered()
+        reason = await self._moved(answer.balance)
+        if reason is not None:
+            await self._failed(run, customer, started_at, reason)
+            return
         await self._publisher.publish(self._outputs(answer, translate.Request(self._org, run, 0, customer)))
+
+    async def _moved(self, balance: translate.Balance) -> str | None:
+        """Publish what moved the balance, where verdicts rest on that. Why it must not be judged, if so."""
+        if self._movements is None or not self._movements.decide:
+            return None
+        try:
+            if not balance.contact:
+                raise Unreadable("Alpine IQ does not say which contact the wallet is of")
+            for identity in balance.identities:
+                await self._movements.of(balance.contact, identity)
+        except VendorError as error:
+            return self._movements.failed(error)
+        return None
 
     async def _ask(self, contacts: ContactData) -> _Answer | None:
         """The first answer, under the best identity of it that the customer holds: one answer, one verdict. None when

@@ -1,4 +1,7 @@
-"""The bulk sweep: every member of the provider, some thousands a call, between SweepStarted and SweepCompleted."""
+"""The bulk sweep: every member of the provider, some thousands a call, between SweepStarted and SweepCompleted.
+
+What moved the balances since is read beside it (`producers.alpine_iq.movements`) and published before SweepCompleted.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ import structlog
 from producers.alpine_iq import translate
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient, MembersPage
+from producers.alpine_iq.movements import Movements
 from producers.http import Clock
 from producers.identity import Identities
 from producers.redaction import redacted
 from stream.contracts import topics
 from stream.contracts.identities import IDENTITIES, SweepCompleted, SweepStarted
-from stream.contracts.names import Millis, OrgId
+from stream.contracts.names import Identity, Millis, OrgId
 from stream.contracts.runs import BalanceSweepEnded
 from stream.engine.ports import Output, Publisher
 from stream.errors import LoyaltyError, Unreadable, VendorError
@@ -38,6 +42,7 @@ class BalanceSweep:
         publisher: Publisher,
         availability: Availability,
         *,
+        movements: Movements | None = None,
         page_size: int = 2000,
         clock: Clock | None = None,
     ) -> None:
@@ -46,28 +51,24 @@ class BalanceSweep:
         self._identities = identities
         self._publisher = publisher
         self._availability = availability
+        self._movements = movements
         self._page_size = page_size
         self._clock = clock or Clock()
 
     async def sweep(self, run: str, attempt: int) -> BalanceSweepEnded:
-        """Read all members and publish their balances.
+        """Read all members and publish their balances, and what moved them.
 
-        SweepCompleted is published, everywhere, only when every page was read and their number fits; otherwise the
-        result says why not. Raises `Unreachable` when Kafka does not take the records.
+        SweepCompleted is published, everywhere, only when every page was read, their number fits and, where verdicts
+        rest on them, the movements were read; otherwise the result says why not. Raises `Unreachable` when Kafka does
+        not take the records.
         """
-        calls_before = self._client.http.budget.calls
+        budget = self._client.http.budget
+        calls_before, errors_before = budget.calls, budget.errors.copy()
         sweep = _Sweep(translate.Request(self._org, run, attempt))
-        reason = None
-        try:
-            reason = await self._read_all(sweep)
-        except VendorError as error:
-            reason = redacted(str(error))
-            await self._availability.failed(error)
-        else:
-            await self._availability.answered()
+        reason = await self._read(sweep)
         if reason is None:
             await self._complete(sweep)
-        calls = self._client.http.budget.calls - calls_before
+        calls, errors = budget.calls - calls_before, dict(budget.errors - errors_before)
         log.info(
             "balance sweep ended",
             org=self._org,
@@ -75,10 +76,32 @@ class BalanceSweep:
             attempt=attempt,
             complete=reason is None,
             members=sweep.members,
+            unreadable=sweep.unreadable,
             calls=calls,
+            errors=errors,
             reason=reason,
         )
-        return BalanceSweepEnded(run, attempt, complete=reason is None, rows=sweep.members, calls=calls, reason=reason)
+        return BalanceSweepEnded(run, attempt, reason is None, sweep.members, calls, reason, errors, sweep.unreadable)
+
+    async def _read(self, sweep: _Sweep) -> str | None:
+        """Both sides at the same time; None when all was read that verdicts rest on, else why not."""
+        if self._movements is None:
+            return await self._balances(sweep)
+        async with self._movements.beside() as movements:
+            reason = await self._balances(sweep)
+            if reason is None:
+                reason = await movements.publish(sweep.identities_of)
+                sweep.unreadable += movements.unreadable
+            return reason
+
+    async def _balances(self, sweep: _Sweep) -> str | None:
+        try:
+            reason = await self._read_all(sweep)
+        except VendorError as error:
+            await self._availability.failed(error)
+            return redacted(str(error))
+        await self._availability.answered()
+        return reason
 
     async def _read_all(self, sweep: _Sweep) -> str | None:
         """None when every member was read, else why not."""
@@ -133,12 +156,15 @@ class BalanceSweep:
                 balance = translate.member_balance(raw, self._identities)
             except Unreadable as error:
                 if sweep.first_sight(raw):
+                    sweep.unreadable += 1
                     outputs.append(translate.dead_letter(raw, str(error), page.observed_at, self._org))
                 continue
+            sweep.identities_of[balance.contact] = balance.identities
             if not sweep.first_sight((balance.contact, balance.points)):
                 continue
             outputs += translate.observations(balance, page.observed_at, sweep.request)
             if balance.problem is not None:
+                sweep.unreadable += 1
                 outputs.append(translate.dead_letter(raw, balance.problem, page.observed_at, self._org))
         return outputs
 
@@ -156,12 +182,16 @@ class BalanceSweep:
 
 @dataclass
 class _Sweep:
-    """How far a sweep has got. `rows` counts this pass, repeats included; `members` each member once."""
+    """How far a sweep has got. `rows` counts this pass, repeats included; `members` each member once. `identities_of`:
+    contact → what its row has."""
 
     request: translate.Request
     started_at: Millis | None = None
     total: int | None = None
     rows: int = 0
+    unreadable: int = 0
+    """Rows that became a dead letter."""
+    identities_of: dict[str, tuple[Identity, ...]] = field(default_factory=dict)
     _last_start: int = -1
     _last_rows: int = 0
     _totals: set[int | None] = field(default_factory=set)

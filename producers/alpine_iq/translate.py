@@ -6,11 +6,15 @@ A balance is published under every identity that its row has; whose it is, is de
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import producers.dead_letters
 from producers.alpine_iq import wire
-from producers.identity import Identities
-from stream.contracts import dead_letters, topics
+from producers.identity import Identities, normalised_code
+from producers.redaction import redacted
+from stream.contracts import topics
 from stream.contracts.identities import IDENTITIES, BalanceObserved, MovementObserved
 from stream.contracts.names import Identity, Millis, OrgId, identity_key
 from stream.engine.ports import Output
@@ -18,6 +22,14 @@ from stream.errors import Unreadable
 
 SOURCE = "alpine_iq"
 STAGE = "alpine_iq.translate"
+ADJUSTMENT = "adjustment"
+REDEMPTION = "redemption"
+EXPIRY = "expiry"
+MAX_ID_CHARACTERS = 64
+MAX_NOTE_CHARACTERS = 100
+
+_KINDS = {"expir": EXPIRY, "redem": REDEMPTION, "redeem": REDEMPTION, "adjust": ADJUSTMENT}
+"""A word in the vendor's name of a kind → ours."""
 
 
 class Request(NamedTuple):
@@ -37,6 +49,18 @@ class Balance(NamedTuple):
     points: int | None
     tier: str | None = None
     problem: str | None = None
+
+
+class Moved(NamedTuple):
+    """A movement as it was read: `kind` is `redemption`, `adjustment` or `expiry`, points are signed. `id`: the
+    vendor's, where it sends one."""
+
+    contact: str
+    kind: str
+    points: int
+    moved_at: Millis
+    id: str | None = None
+    note: str | None = None
 
 
 def member_balance(raw: bytes, identities: Identities) -> Balance:
@@ -81,34 +105,57 @@ def observations(balance: Balance, observed_at: Millis, request: Request) -> lis
     ]
 
 
-def movement(raw: bytes, kind: str, identities: Identities, org: OrgId) -> Output:
-    """A movement of points, under the contact's `code` identity. Raises `Unreadable`.
+def moved(raw: bytes, listed: str) -> Moved:
+    """A row of the list of `listed` (`adjustment` or `redemption`). Raises `Unreadable`.
 
-    `kind`: what the list it stands in is of; a row may know better (`expiry` among adjustments).
+    A row may know its kind better than its list does (`expiry` among adjustments). A redemption and an expiry take
+    points, with or without a minus: nobody knows how the vendor writes them.
     """
     row = wire.movement_row(raw)
-    points, at_seconds = wire.points_of(row.points), wire.points_of(row.timestamp)
-    (identity, *_) = identities.of(row.contact, (), None) or (None,)
-    if points is None or at_seconds is None or identity is None:
+    points, at = wire.points_of(row.points), wire.instant_of(row.timestamp)
+    if points is None or at is None or normalised_code(row.contact) is None:
         raise Unreadable("the movement lacks its points, its time or its contact")
-    moved_at = at_seconds * 1000
-    body = MovementObserved(
-        identity=identity,
-        contact=row.contact or "",
-        movement=row.id or hashlib.sha256(raw).hexdigest()[:32],
-        kind=row.kind or kind,
-        points=points,
-        moved_at=moved_at,
-        note=row.note,
-    )
-    value = IDENTITIES.encode(body, org=org, at=moved_at, source=SOURCE)
-    return Output(topics.IDENTITIES.name, identity_key(org, identity), value)
+    kind = next((kind for word, kind in _KINDS.items() if word in (row.kind or "").lower()), listed)
+    signed = points if kind == ADJUSTMENT else -abs(points)
+    note = None if row.note is None else redacted(row.note)[:MAX_NOTE_CHARACTERS]
+    vendors = None if row.id is None else f"{listed}:{row.id}"
+    return Moved(row.contact or "", kind, signed, Millis(at), vendors, note)
+
+
+def numbered(rows: Iterable[Moved]) -> Iterator[tuple[str, Moved]]:
+    """Movements with their ids: the vendor's where there is one, else a hash of what is known of it.
+
+    Of equal ones each has its own, whatever the order: a window has all of them or none, for they moved at one time.
+    """
+    equals: Counter[tuple[object, ...]] = Counter()
+    for row in rows:
+        if row.id is not None:
+            yield (row.id if len(row.id) <= MAX_ID_CHARACTERS else _digest(row.id)), row
+            continue
+        what = (row.contact, row.kind, row.moved_at, row.points)
+        yield _digest(f"{what}:{equals[what]}"), row
+        equals[what] += 1
+
+
+def movement(
+    known: str, row: Moved, identities: Iterable[Identity], observed_at: Millis, org: OrgId
+) -> Iterator[Output]:
+    """One MovementObserved, `known` as its id, under each of the contact's identities, for topic `identities`."""
+    for identity in identities:
+        body = MovementObserved(identity, row.contact, known, row.kind, row.points, row.moved_at, row.note)
+        value = IDENTITIES.encode(body, org=org, at=observed_at, source=SOURCE)
+        yield Output(topics.IDENTITIES.name, identity_key(org, identity), value)
 
 
 def dead_letter(raw: bytes, reason: str, at: Millis, org: OrgId) -> Output:
     """A row that could not be understood, or not wholly: its bytes and why."""
-    headers = dead_letters.headers(org=org, at=at, stage=STAGE, reason=reason, exception=Unreadable.__qualname__)
-    return Output(topics.DEAD_LETTERS.name, org.encode(), raw, tuple(headers))
+    return producers.dead_letters.dead_letter(
+        raw, org=org, at=at, stage=STAGE, reason=reason, exception=Unreadable.__qualname__
+    )
+
+
+def _digest(known: str) -> str:
+    return hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _points(value: object, hidden: bool) -> tuple[int | None, str | None]:

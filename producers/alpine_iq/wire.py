@@ -5,17 +5,20 @@ Points are whole; the provider may also keep fractions, which are cut off (a fra
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Annotated
 
 import msgspec
-from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from producers.http.answers import read_json
 from stream.errors import Unreadable
 
 MAX_POINTS = 10**12
 MAX_TEXT_CHARACTERS = 500
+MAX_EPOCH_SECONDS = 10**11
+"""A number beyond it counts milliseconds (in seconds it would be the year 5138)."""
 
 
 class Envelope(msgspec.Struct):
@@ -97,14 +100,17 @@ class LightLookUp(_Model):
 
 
 class MovementRow(_Model):
-    """A redemption, adjustment or event of a timeline. Its fields are assumed: the vendor documents none."""
+    """A redemption or adjustment. Its fields are assumed, under several names: the vendor documents none.
 
-    contact: Text = Field(None, alias="contactID")
-    id: Text = None
+    `points`, `timestamp` are as they were sent; see `points_of`, `instant_of`.
+    """
+
+    contact: Text = Field(None, validation_alias=AliasChoices("contactID", "contactId", "contact_id"))
+    id: Text = Field(None, validation_alias=AliasChoices("id", "_id", "transactionID", "transactionId"))
     kind: Text = Field(None, alias="type")
-    points: object = None
+    points: object = Field(None, validation_alias=AliasChoices("points", "value", "loyaltyPoints"))
     note: Text = None
-    timestamp: object = None
+    timestamp: object = Field(None, validation_alias=AliasChoices("timestamp", "createdAt", "inserted", "date"))
 
 
 def member_row(raw: bytes) -> MemberRow:
@@ -149,6 +155,36 @@ def points_of(value: object, *, hidden: bool = False) -> int | None:
     except ArithmeticError:
         raise Unreadable(f"the points are not a number: {type(value).__name__}") from None
     return int(points.to_integral_value(ROUND_FLOOR))
+
+
+def instant_of(value: object) -> int | None:
+    """A time in UTC ms; None when it was not sent.
+
+    Takes seconds or milliseconds since the epoch, as a number or as text, and ISO 8601 (UTC where it names no zone).
+    Raises `Unreadable` for anything else, 0 and what lies before it included: those are how a program writes nothing.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = _epoch(value) if not isinstance(value, str) or value.strip().isdecimal() else _iso(value)
+    except (ArithmeticError, ValueError, OverflowError):
+        raise Unreadable(f"the time is none: {type(value).__name__}") from None
+    return int(seconds * 1000)
+
+
+def _epoch(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise InvalidOperation
+    number = Decimal(value)
+    if not 0 < number <= MAX_EPOCH_SECONDS * 1000:
+        raise InvalidOperation
+    return number if number <= MAX_EPOCH_SECONDS else number / 1000
+
+
+def _iso(text: str) -> Decimal:
+    at = datetime.fromisoformat(text.strip())
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return _epoch(Decimal(str(at.timestamp())))
 
 
 def _object(raw: bytes) -> dict[str, object]:

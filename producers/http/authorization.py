@@ -16,7 +16,8 @@ class Authorization(Protocol):
         """Headers for the next request, renewed beforehand when they are about to expire."""
 
     async def renew(self, http: VendorHttp, refused: Mapping[str, str]) -> bool:
-        """The vendor answered 401 to `refused`. True when `headers` now gives others."""
+        """The vendor answered 401 to `refused`. True when `headers` now gives others: they are renewed once, however
+        many calls ask for it at the same time."""
 
 
 class FixedHeaders:

@@ -56,6 +56,15 @@ class Budget:
         """The vendor asked to be left alone: nobody gets a slot for that long."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
+    def left(self) -> dict[float, int]:
+        """How many calls may start at once now, by the length of each window in seconds."""
+        now_ms = self._clock.monotonic() * 1000
+        started = [item.timestamp for item in self._bucket.items]
+        return {
+            rate.interval / 1000: rate.limit - sum(at > now_ms - rate.interval for at in started)
+            for rate in self._bucket.rates
+        }
+
     async def _wait_for_rates(self) -> None:
         while (pause := self._paused_until - self._clock.monotonic()) > 0:
             await self._clock.sleep(pause)

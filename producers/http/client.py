@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -24,6 +24,8 @@ JsonBody = Mapping[str, object] | Sequence[object]
 ATTEMPTS = 5
 BACKOFF_SECONDS = 0.5
 BACKOFF_MAX_SECONDS = 20.0
+CREDENTIALS_TRIED = 5
+"""Per call: others may renew them again and again while it waits for its turn."""
 RETRY_AFTER_MAX_SECONDS = 60.0
 """A vendor that asks for more is not waited for: the caller gets `Unavailable` with that time."""
 
@@ -55,6 +57,7 @@ class VendorHttp:
         self._clock = clock or Clock()
         self._secrets = tuple(secrets)
         self._skew = Skew()
+        self._timed: Callable[[float], None] = _nobody
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=timeout_seconds,
@@ -62,6 +65,10 @@ class VendorHttp:
             headers={"Accept": "application/json", "User-Agent": "loyalty-stream"},
             transport=transport,
         )
+
+    def timed(self, observe: Callable[[float], None]) -> None:
+        """Tell `observe`, from now on, how many seconds each request took, whatever came of it."""
+        self._timed = observe
 
     async def call(
         self,
@@ -83,15 +90,28 @@ class VendorHttp:
         request = _Request(method, path.lstrip("/"), params, json, dict(headers or {}), f"{method} {label or path}")
         if not authorized:
             return await self._retrying(request, authorized=False)
-        try:
-            return await self._retrying(request)
-        except _Unauthorized as error:
-            if not await self._authorize.renew(self, error.sent):
-                raise Refused(str(error)) from error
-        try:
-            return await self._retrying(request)
-        except _Unauthorized as error:
-            raise Refused(f"{error} (also with renewed credentials)") from error
+        return await self._authorized(request)
+
+    async def _authorized(self, request: _Request) -> Answer:
+        """With credentials; a 401 is a refusal only of those that were renewed for this very request.
+
+        A request may wait long enough for its turn that others have renewed meanwhile what it was sent with.
+        """
+        renewed: Mapping[str, str] | None = None
+        for _ in range(CREDENTIALS_TRIED):
+            try:
+                return await self._retrying(request)
+            except _Unauthorized as error:
+                refusal = error
+            present = await self._authorize.headers(self)
+            if not present.items() <= refusal.sent.items():
+                continue  # they are older than the present ones
+            if present == renewed:
+                break
+            if not await self._authorize.renew(self, refusal.sent):
+                raise Refused(str(refusal)) from refusal
+            renewed = await self._authorize.headers(self)
+        raise Refused(f"{refusal} (also with renewed credentials)") from refusal
 
     @property
     def vendor_seconds(self) -> float:
@@ -151,13 +171,15 @@ class VendorHttp:
 
     async def _send(self, request: _Request, headers: Mapping[str, str], authorized: bool) -> Answer:
         self.budget.calls += 1
-        started = self._clock.wall()
+        started, began = self._clock.wall(), self._clock.monotonic()
         try:
             response = await self._client.request(
                 request.method, request.path, params=request.params, json=request.json, headers=dict(headers)
             )
         except httpx.RequestError as error:
             raise self._not_answered(request, error) from error
+        finally:
+            self._timed(self._clock.monotonic() - began)
         self._skew.observe(response.headers.get("Date", ""), started, self._clock.wall())
         if refusal := failure(self.vendor, request.what, response, self._hidden(headers)):
             self._count(refusal)
@@ -201,6 +223,10 @@ class VendorHttp:
 
     def _hidden(self, headers: Mapping[str, str]) -> list[str]:
         return [*self._secrets, *(part for value in headers.values() for part in value.split() if len(part) > 6)]
+
+
+def _nobody(seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 class _Request(NamedTuple):

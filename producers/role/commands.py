@@ -109,7 +109,9 @@ class OrgCommands:
                 async with told(self._publisher, self._producer.org, run, attempt, self._clock) as on_progress:
                     walked = await parts.orders.walk(run, attempt, on_progress)
                 counts = (walked.orders, walked.customers, walked.unreadable, walked.calls)
-                await self._ended(OrdersSweepEnded(run, attempt, walked.complete, *counts, walked.reason))
+                await self._ended(
+                    OrdersSweepEnded(run, attempt, walked.complete, *counts, walked.reason, walked.errors)
+                )
             case SweepBalances(run, attempt) if parts.balances is not None:
                 await self._ended(await parts.balances.sweep(run, attempt))
             case LookUpBalance(run) if parts.look_up is not None:

@@ -15,6 +15,7 @@ from producers.reading import last_value
 from stream.contracts import topics
 from stream.contracts.names import CustomerId, OrgId, account_key
 from stream.contracts.people import PEOPLE, Person, PersonErased
+from stream.contracts.settings import SETTINGS, Compare, SettingsInForce
 from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
 from stream.engine.ports import Output, Publisher
@@ -82,15 +83,27 @@ async def _reached(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int
 
 
 class OrgsWithSettings:
-    """The orgs whose settings are in force. An org's first fact waits for them."""
+    """The settings in force, per org. An org's first fact waits for them."""
 
     def __init__(self) -> None:
         self._known: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._in_force: dict[str, SettingsInForce] = {}
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """A record of topic `settings`."""
-        if value is not None:
-            self._known[key.decode()].set()
+        if value is None:
+            return
+        org = key.decode()
+        try:
+            self._in_force[org] = SETTINGS.decode(value).data
+        except BadRecord as error:
+            log.warning("settings that cannot be read are passed over", org=org, error=str(error))
+        self._known[org].set()
+
+    def compare(self, org: OrgId) -> Compare:
+        """What balances are compared with, as far as this process knows now."""
+        in_force = self._in_force.get(org)
+        return Compare.RAW if in_force is None else in_force.settings.compare
 
     async def wait_for(self, org: OrgId) -> None:
         """Returns when the org has settings."""

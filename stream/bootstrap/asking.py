@@ -5,31 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
+from stream.bootstrap.browsing import views_at
+from stream.bootstrap.deciding import now_ms, said
 from stream.bootstrap.narration import Narrator
 from stream.bootstrap.places import folder_of, kafka_of
 from stream.bootstrap.serving import require_topics
-from stream.contracts import topics
-from stream.contracts.names import customer_id, org_id
-from stream.contracts.runs import RUNS, RunKind, RunRequested
-from stream.engine.ports import Output
+from stream.contracts.runs import RunKind
 from stream.engine.publisher import KafkaPublisher
-from stream.errors import ConfigurationError, LoyaltyError, Unreachable
+from stream.errors import BadRecord, ConfigurationError, LoyaltyError, Unreachable
 from stream.ops.progress import Progress
 from stream.settings import Configuration
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import Run
+from stream.web.asking import request_run, run_id, slot_of
+from stream.web.service import LoyaltySync
 
 WAIT_SECONDS = 900.0
 APPEAR_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 RUNS_LOOKED_AT = 20
-
-
 BACKFILL = "backfill-"
+BY = "cli:unknown"
+"""Who asks, where nobody says."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -47,24 +49,31 @@ class RunFailedError(LoyaltyError):
 
 
 async def sync(
-    configuration: Configuration, *, org: str, customer: str | None, wait: bool, key: str | None, progress: Progress
+    configuration: Configuration,
+    *,
+    org: str,
+    customer: str | None,
+    wait: bool,
+    key: str | None,
+    progress: Progress,
+    by: str = BY,
 ) -> Asked:
     """Ask for a run of an org, or of one customer. The same key asks for the same run."""
-    run = await _request(configuration, org, customer, key or _slot())
+    run = await _request(configuration, org, customer, key or _slot(), by)
     if not wait:
         return Asked(run, org, customer, "requested")
     return _answer(await _ended(configuration, run, progress))
 
 
-async def backfill(configuration: Configuration, *, org: str, progress: Progress) -> Asked:
+async def backfill(configuration: Configuration, *, org: str, progress: Progress, by: str = BY) -> Asked:
     """Read the org's whole history once, by a daily run of its own; wait for its end. One that is under way is
     followed: the producers go on with it whoever watches, and after a crash where they were."""
-    run = _under_way(configuration, org) or await _request(configuration, org, None, f"{BACKFILL}{_slot()}")
+    run = _under_way(configuration, org) or await _request(configuration, org, None, f"{BACKFILL}{_slot()}", by)
     return _answer(await _ended(configuration, run, progress))
 
 
 def _under_way(configuration: Configuration, org: str) -> str | None:
-    with contextlib.closing(Views(folder_of(configuration).views)) as views:
+    with views_at(configuration) as views:
         backfills = (run for run in views.runs(org, limit=RUNS_LOOKED_AT) if f":{BACKFILL}" in run.run)
         return next((run.run for run in backfills if run.outcome is None), None)
 
@@ -75,38 +84,47 @@ async def start_again(configuration: Configuration, bootstrap: str, views: Views
         runs = [run for run in views.runs(org.id, limit=RUNS_LOOKED_AT) if run.customer is None]
         if runs and all(run.outcome == "failed" for run in runs):
             progress.say(f"{org.id}: no run has succeeded yet, trying again. The last one: {runs[0].reason}")
-            run = RunRequested(f"{org.id}:daily:again-{_slot()}", RunKind.DAILY, "start")
-            await _publish(bootstrap, configuration.kafka.prefix, org.id, run)
+            async with KafkaPublisher(bootstrap, configuration.kafka.prefix, client_id="cli") as publisher:
+                await _asked_for(publisher, org.id, None, f"again-{_slot()}", "start")
 
 
-async def _request(configuration: Configuration, org: str, customer: str | None, slot: str) -> str:
-    kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
-    about = f"{_checked(customer)}:" if customer is not None else ""
-    run = f"{org_id(org)}:{kind.value}:{about}{slot}"
-    bootstrap = kafka_of(configuration)
+async def _request(configuration: Configuration, org: str, customer: str | None, slot: str, by: str) -> str:
+    """By the service behind API and dashboard, which knows whether there is such a customer. A machine without views (a
+    scheduler's) can ask too: it only does not know."""
+    bootstrap, prefix = kafka_of(configuration), configuration.kafka.prefix
     await require_topics(bootstrap, configuration.kafka)
-    await _publish(bootstrap, configuration.kafka.prefix, org, RunRequested(run, kind, "command line", customer))
+    async with KafkaPublisher(bootstrap, prefix, client_id="cli") as publisher:
+        with _checked(), said():
+            if not folder_of(configuration).views.exists():
+                return await _asked_for(publisher, org, customer, slot, by)
+            with views_at(configuration) as views:
+                service = LoyaltySync(views, publisher, clock=now_ms)
+                if customer is None:
+                    return (await service.sync_all_customers(org, by=by, key=slot))["runId"]
+                return (await service.sync_customer(customer, org, by=by, key=slot))["runId"]
+
+
+async def _asked_for(publisher: KafkaPublisher, org: str, customer: str | None, slot: str, by: str) -> str:
+    now = now_ms()
+    run = run_id(org, customer, slot_of(slot, now))
+    kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
+    await request_run(publisher, run, org=org, customer=customer, kind=kind, by=by, now=now)
     return run
 
 
-def _checked(customer: str) -> str:
+@contextlib.contextmanager
+def _checked() -> Iterator[None]:
+    """An id that cannot be is wrong usage."""
     try:
-        return customer_id(customer)
-    except LoyaltyError as error:
-        raise ConfigurationError(f"--customer: {error}") from error
-
-
-async def _publish(bootstrap: str, prefix: str, org: str, run: RunRequested) -> None:
-    value = RUNS.encode(run, org=org, at=int(time.time() * 1000), source="cli")
-    async with KafkaPublisher(bootstrap, prefix, client_id="cli") as publisher:
-        await publisher.publish([Output(topics.RUNS.name, org.encode(), value)])
+        yield
+    except BadRecord as error:
+        raise ConfigurationError(str(error)) from error
 
 
 async def _ended(configuration: Configuration, run: str, progress: Progress) -> Run:
     """Follow the run in the views to its end."""
-    views = Views(folder_of(configuration).views)
     begun = time.monotonic()
-    try:
+    with views_at(configuration) as views:
         narrator = Narrator(views, progress)
         while True:
             narrator.look()
@@ -119,8 +137,6 @@ async def _ended(configuration: Configuration, run: str, progress: Progress) -> 
             if time.monotonic() - begun > WAIT_SECONDS:
                 raise Unreachable(f"{run} has not ended within {WAIT_SECONDS / 60:.0f} minutes; it goes on.")
             await asyncio.sleep(LOOK_SECONDS)
-    finally:
-        views.close()
 
 
 def _answer(run: Run) -> Asked:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stream.configuration import pos_config_from_brand
 from stream.errors import ConfigurationError, Unreachable
+from stream.ops.logging import hide, secrets_of
 from stream.settings import AlleavesSettings, Configuration, FirestoreSettings, OrgConfiguration
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def _read(configuration: Configuration) -> tuple[OrgConfiguration, ...]:
 def _with_brand(client: Client, org: OrgConfiguration) -> OrgConfiguration:
     if org.alleaves is not None or org.brand_document is None:
         return org
-    return org.model_copy(update={"alleaves": _pos_config(client, org.id, org.brand_document)})
+    access = _pos_config(client, org.id, org.brand_document)
+    hide([*secrets_of(access)])
+    return org.model_copy(update={"alleaves": access})
 
 
 def _pos_config(client: Client, org: str, path: str) -> AlleavesSettings:

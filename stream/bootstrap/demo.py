@@ -13,6 +13,7 @@ from pathlib import Path
 from stream.bootstrap.asking import sync
 from stream.bootstrap.checking import Difference, differences
 from stream.bootstrap.narration import Narrator
+from stream.bootstrap.opening import local_key_path, one_time_address
 from stream.bootstrap.past_trade import PastTrade
 from stream.bootstrap.places import LOCK, DataFolder
 from stream.bootstrap.shop import ORG, PROJECT, Shop, shop
@@ -81,7 +82,7 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
                 await sync(running.configuration, org=ORG, customer=None, wait=True, key=None, progress=progress)
             result = await first_run(running, running.tree.started_at - began, progress)
             if not once:
-                _tell(result, running, progress)
+                _tell(result, running, progress, await one_time_address(folder))
                 await trade(running, past, progress)
             return result
 
@@ -155,7 +156,7 @@ async def _followed(tree: Tree, views: Views, progress: Progress, clock: PhaseCl
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _tell(result: DemoResult, running: Shop, progress: Progress) -> None:
+def _tell(result: DemoResult, running: Shop, progress: Progress, opening: str | None) -> None:
     web = running.tree.folder.endpoints().get("web")
     right = result.compared - len(result.wrong)
     progress.say(f"{right:,} of {result.compared:,} profiles equal an independent calculation (the oracle)")
@@ -165,8 +166,10 @@ def _tell(result: DemoResult, running: Shop, progress: Progress) -> None:
         progress.say(f"Firestore: the same, exported to project {PROJECT} of the emulator at {running.firestore}")
     config = _shortest(running.file)
     progress.say(
-        f"\nweb API   {web}/api/loyalty/sync?orgId={ORG}\n"
-        f"          {web}/api/docs\n"
+        f"\nopen      {opening} (once, within the hour)\n"
+        f'web API   curl -H "Authorization: Bearer $(cat {_shortest(local_key_path(running.tree.folder))})" '
+        f"'{web}/api/loyalty/sync?orgId={ORG}'\n"
+        f"          {web}/api/openapi.json\n"
         f"ask more  loyalty status --config {config}\n"
         f"          loyalty customer show {running.sandbox.world.sample_member_id} --config {config}\n"
         f"          loyalty sync --wait --config {config}\n"

@@ -76,7 +76,7 @@ def _source(letter: DeadLetter) -> str | None:
     return f"{letter.source_topic} {letter.source_partition}:{letter.source_offset}"
 
 
-async def customer(configuration: Configuration, *, org: str, customer: str) -> dict[str, object] | None:
+async def customer(configuration: Configuration, *, org: str, customer: str) -> Mapping[str, object] | None:
     """The reconciliation report: document, both sides, cases, how the points came about."""
     with _views(configuration) as views:
         return report(views, org, customer)

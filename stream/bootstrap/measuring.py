@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -10,18 +11,23 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import Counter as Metric
 
-from stream.contracts.topics import ALL
+from stream.bootstrap.arrivals import ArrivalReader
+from stream.bootstrap.backlog import Backlog, BacklogReader
+from stream.contracts import topics
 from stream.errors import LoyaltyError
 from stream.ops.metrics import Metrics
-from stream.sinks.reading import end_positions
+from stream.sinks.reading import Place, Positions
 
 if TYPE_CHECKING:  # each process imports only what it runs
     from stream.engine.faust.worker import WorkerApp
     from stream.sinks.firestore.sink import FirestoreSink
+    from stream.sinks.views.read import Views
 
 log = structlog.get_logger(__name__)
 
 LAG_SECONDS = 10.0
+LETTERS_AT_ONCE = 5_000
+"""Per partition and look, when the topic is read anew."""
 
 
 class Raised:
@@ -39,7 +45,7 @@ class Raised:
 
 
 class WorkerMeter:
-    """Records, dead letters and lag of a worker's agents."""
+    """Records, units, dead letters and backlog of a worker's agents, and how long orders take to arrive."""
 
     def __init__(
         self, metrics: Metrics, app: WorkerApp, bootstrap: str, prefix: str, agents: Mapping[str, str]
@@ -47,11 +53,17 @@ class WorkerMeter:
         """`agents`: input topic by agent."""
         self._metrics = metrics
         self._app = app
-        self._bootstrap = bootstrap
         self._prefix = prefix
         self._agents = agents
+        self._backlog = BacklogReader(bootstrap, prefix)
+        self._arrivals = ArrivalReader(bootstrap, prefix, self._arrived)
         self._records = Raised(metrics.records)
         self._dead_letters = Raised(metrics.dead_letters)
+
+    def unit(self, agent: str, seconds: float, retries: int) -> None:
+        """A unit was committed. `retries`: transactions of it that were aborted before."""
+        self._metrics.unit_seconds.labels(agent).observe(seconds)
+        self._metrics.unit_retries.labels(agent).inc(retries)
 
     def look(self) -> None:
         """What is counted in memory."""
@@ -61,16 +73,29 @@ class WorkerMeter:
         self._dead_letters.to(("agents",), owned.dead_letters())
 
     async def lag(self) -> None:
-        """How far each owned partition is behind its log. Raises Unreachable."""
+        """How far each owned partition is behind its log, and what arrived. Raises Unreachable."""
+        positions = self._next_offsets()
         sources = {topic: agent for agent, topic in self._agents.items()}
-        ends = await end_positions(self._bootstrap, self._prefix, [t for t in ALL if t.name in sources])
-        positions = self._app.ownership.positions()
+        backlog = await self._backlog.of(positions)
         self._metrics.lag.clear()
-        for place, end in ends.items():
-            position = positions.get(f"{self._prefix}{place.topic}-{place.partition}")
-            if position is not None:
-                behind = max(end - position - 1, 0)
-                self._metrics.lag.labels(sources[place.topic], str(place.partition)).set(behind)
+        self._metrics.oldest_unread.clear()
+        now_ms = int(time.time() * 1000)
+        for place, left in backlog.items():
+            labels = sources[place.topic], str(place.partition)
+            self._metrics.lag.labels(*labels).set(left.records)
+            self._metrics.oldest_unread.labels(*labels).set(left.age_seconds(now_ms))
+        await self._arrivals.look([at.partition for at in positions if at.topic == topics.FACTS.name], now_ms)
+
+    def _next_offsets(self) -> Positions:
+        """Per owned partition the next offset after what state includes."""
+        found: Positions = {}
+        for name, included in self._app.ownership.positions().items():
+            topic, _, partition = name.removeprefix(self._prefix).rpartition("-")
+            found[Place(topic, int(partition))] = included + 1
+        return found
+
+    def _arrived(self, org: str, seconds: float) -> None:
+        self._metrics.order_to_profile_seconds.labels(org).observe(seconds)
 
 
 class SinkMeter:
@@ -79,8 +104,7 @@ class SinkMeter:
     def __init__(self, metrics: Metrics, sink: FirestoreSink, bootstrap: str, prefix: str) -> None:
         self._metrics = metrics
         self._sink = sink
-        self._bootstrap = bootstrap
-        self._prefix = prefix
+        self._backlog = BacklogReader(bootstrap, prefix)
         self._writes = Raised(metrics.sink_writes)
         self._dead_letters = Raised(metrics.dead_letters)
 
@@ -92,12 +116,47 @@ class SinkMeter:
         self._dead_letters.to(("firestore",), self._sink.dead_letters)
 
     async def lag(self) -> None:
-        """Offsets between what is written and where the log ends. Raises Unreachable."""
-        positions = self._sink.positions()
-        read = {place.topic for place in positions}
-        ends = await end_positions(self._bootstrap, self._prefix, [topic for topic in ALL if topic.name in read])
-        behind = sum(max(ends[place] - offset, 0) for place, offset in positions.items())
-        self._metrics.sink_lag.labels("firestore").set(behind)
+        """What the log holds beyond what is written. Raises Unreachable."""
+        show_backlog(self._metrics, "firestore", await self._backlog.of(self._sink.positions()))
+
+
+class ViewsMeter:
+    """How far the views are behind, and which dead letters arrive in them: those of every role."""
+
+    def __init__(self, metrics: Metrics, views: Views, bootstrap: str, prefix: str) -> None:
+        """What the views have already is no news."""
+        self._metrics = metrics
+        self._views = views
+        self._backlog = BacklogReader(bootstrap, prefix)
+        self._seen = self._dead_letters_end()
+
+    async def lag(self) -> None:
+        """What the log holds beyond what the views have, and which dead letters they got. Raises Unreachable."""
+        self.look()
+        show_backlog(self._metrics, "views", await self._backlog.of(self._views.positions()))
+
+    def look(self) -> None:
+        """Count dead letters that came since the last look."""
+        before, self._seen = self._seen, self._dead_letters_end()
+        for partition, end in self._seen.items():
+            for offset in range(max(before.get(partition, 0), end - LETTERS_AT_ONCE), end):
+                letter = self._views.dead_letter(partition, offset)
+                if letter is not None:  # else a transaction marker
+                    labels = letter.org, letter.stage, letter.exception
+                    self._metrics.dead_letters_by_reason.labels(*labels).inc()
+
+    def _dead_letters_end(self) -> dict[int, int]:
+        """Next offset by partition of the topic."""
+        positions = self._views.positions().items()
+        return {place.partition: offset for place, offset in positions if place.topic == topics.DEAD_LETTERS.name}
+
+
+def show_backlog(metrics: Metrics, sink: str, backlog: Mapping[Place, Backlog]) -> None:
+    """Set what a sink has not dealt with yet."""
+    now_ms = int(time.time() * 1000)
+    metrics.sink_lag.labels(sink).set(sum(left.records for left in backlog.values()))
+    ages = [left.age_seconds(now_ms) for left in backlog.values()]
+    metrics.sink_oldest_unread.labels(sink).set(max(ages, default=0.0))
 
 
 async def repeatedly(measure: Callable[[], Awaitable[None]]) -> None:

@@ -75,7 +75,7 @@ class ProcessTree:
         for child in self._children.values():
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
-        await asyncio.gather(*(_ended(child) for child in self._children.values()))
+        await asyncio.gather(*(_ended(name, child) for name, child in self._children.items()))
         if self.failed.done() and not self.failed.cancelled():
             self.failed.exception()
 
@@ -129,10 +129,11 @@ async def _exit_code(child: subprocess.Popen[bytes]) -> int:
     return code
 
 
-async def _ended(child: subprocess.Popen[bytes]) -> None:
+async def _ended(name: str, child: subprocess.Popen[bytes]) -> None:
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await _exit_code(child)
     except TimeoutError:
+        log.warning("a role had to be killed", role=name, after_seconds=STOP_SECONDS)
         child.kill()
         await _exit_code(child)

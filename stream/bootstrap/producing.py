@@ -14,11 +14,13 @@ from producers.alleaves.walks import Walks
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import alpine_iq_client
 from producers.alpine_iq.lookup import BalanceLookUp
+from producers.alpine_iq.movements import Movements
 from producers.alpine_iq.sweep import BalanceSweep
 from producers.cursors import KafkaCursors
 from producers.identity import Identities, IdentityKey
+from producers.membership import Membership
 from producers.role.contact_data import AlleavesContacts
-from producers.role.following import ErasedPeople, People
+from producers.role.following import ErasedPeople, OrgsWithSettings, People
 from producers.role.parts import OrgProducer
 from producers.runner import Bus, ProducerRole
 from stream.bootstrap.roles import Station
@@ -89,23 +91,32 @@ async def producing(station: Station, orgs_: Sequence[OrgConfiguration]) -> Prod
     await publisher.start()
     key = IdentityKey.load_or_create(station.folder.identity_key)
     cursors = KafkaCursors(publisher, station.bootstrap, station.prefix)
-    erased = ErasedPeople()
-    parts = _Parts(station, publisher, key, cursors, erased)
+    erased, settings = ErasedPeople(), OrgsWithSettings()
+    parts = _Parts(station, publisher, key, cursors, erased, settings)
     orgs = [parts.producer(org) for org in orgs_]
-    bus = Bus(station.bootstrap, station.prefix, publisher, instance=f"{station.prefix}poll")
-    role = ProducerRole(orgs, bus, cursors=cursors, key=key, people=erased)
+    bus = Bus(
+        station.bootstrap, station.prefix, publisher, instance=f"{station.prefix}{Membership(station.folder.root).name}"
+    )
+    role = ProducerRole(orgs, bus, cursors=cursors, key=key, people=erased, settings=settings)
     return Producing(station, publisher, role, parts.gauges)
 
 
 class _Parts:
     def __init__(
-        self, station: Station, publisher: KafkaPublisher, key: IdentityKey, cursors: KafkaCursors, erased: ErasedPeople
+        self,
+        station: Station,
+        publisher: KafkaPublisher,
+        key: IdentityKey,
+        cursors: KafkaCursors,
+        erased: ErasedPeople,
+        settings: OrgsWithSettings,
     ) -> None:
         self._station = station
         self._publisher = publisher
         self._key = key
         self._cursors = cursors
         self._erased = erased
+        self._settings = settings
         self.gauges: dict[OrgId, VendorGauges] = {}
 
     def producer(self, org: OrgConfiguration) -> OrgProducer:
@@ -118,6 +129,15 @@ class _Parts:
         translator = _translator(org, alleaves, identities)
         erased = self._erased.of(name)
         availability = Availability(name, publisher, self._cursors)
+        movements = Movements(
+            name,
+            provider,
+            identities,
+            publisher,
+            self._cursors,
+            compare=lambda: self._settings.compare(name),
+            history_days=alleaves.history_days,
+        )
         people = People(publisher, self._station.bootstrap, self._station.prefix)
 
         async def person_of(customer: CustomerId) -> Person | None:
@@ -151,9 +171,15 @@ class _Parts:
                 walks=walks,
             ),
             balances=BalanceSweep(
-                name, provider, identities, publisher, availability, page_size=org.alpine_iq.page_size
+                name,
+                provider,
+                identities,
+                publisher,
+                availability,
+                movements=movements,
+                page_size=org.alpine_iq.page_size,
             ),
-            look_up=BalanceLookUp(name, provider, identities, publisher, availability, contacts),
+            look_up=BalanceLookUp(name, provider, identities, publisher, availability, contacts, movements=movements),
             background=(lambda: availability.watch(provider),),
         )
 

@@ -21,6 +21,8 @@ from stream.settings import Configuration
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
+PATIENCE_SECONDS = 10.0
+"""How long whoever asks for something waits for Kafka."""
 
 
 class Station:
@@ -76,11 +78,18 @@ async def worker(configuration: Configuration, *, name: str) -> None:
     from stream.agents.accounts import Accounts, accounts
     from stream.agents.contacts import Contacts, contacts
     from stream.agents.runs import Runs, runs
+    from stream.agents.schedule import BEAT_SECONDS as SCHEDULE_SECONDS
+    from stream.agents.schedule import ORGS, Schedule
     from stream.bootstrap.measuring import WorkerMeter, repeatedly
     from stream.contracts import topics
-    from stream.engine.faust.worker import Stateful, build, run
+    from stream.engine.faust.worker import Stateful, build, every, owned_partitions, run
+    from stream.engine.publisher import KafkaPublisher
 
-    async with _station(configuration, Role.WORKER) as station, _operations(station):
+    async with (
+        _station(configuration, Role.WORKER) as station,
+        _operations(station),
+        KafkaPublisher(station.bootstrap, station.prefix, client_id=f"schedule-{name}") as publisher,
+    ):
         agents = (
             Stateful(Accounts(), accounts, topics.ACCOUNTS_CHANGELOG),
             Stateful(Contacts(), contacts, topics.CONTACTS_CHANGELOG),
@@ -94,9 +103,12 @@ async def worker(configuration: Configuration, *, name: str) -> None:
             data_dir=station.folder.worker(name),
             name=f"worker-{name}",
         )
+        schedule = Schedule(publisher, lambda: owned_partitions(app, topics.RUNS, ORGS))
+        every(app, SCHEDULE_SECONDS, "the schedule", schedule.beat)
 
         sources = {one.agent.name: one.agent.source.name for one in agents}
         meter = WorkerMeter(station.metrics, app, station.bootstrap, station.prefix, sources)
+        app.ownership.observed = meter.unit
 
         def look() -> None:
             meter.look()
@@ -139,31 +151,63 @@ async def sink_firestore(configuration: Configuration) -> None:
 
         def look() -> None:
             meter.look()
-            exported = len(sink.positions())
-            station.health.say(Condition.FIRESTORE, bool(exported), f"{exported} partitions are exported")
+            station.health.say(Condition.FIRESTORE, *sink.standing())
 
         tasks.create_task(station.beat(look))
         tasks.create_task(repeatedly(meter.lag))
         tasks.create_task(sink.run())
 
 
+async def sink_notify(configuration: Configuration, *, name: str) -> None:
+    """Tell people."""
+    from stream.bootstrap.measuring import repeatedly
+    from stream.bootstrap.notifying import NotifyMeter, notifier_of
+
+    async with (
+        _station(configuration, Role.SINK_NOTIFY) as station,
+        _operations(station),
+        asyncio.TaskGroup() as tasks,
+    ):
+        notifier = notifier_of(configuration, station.bootstrap, name)
+        meter = NotifyMeter(station.metrics, notifier, station.bootstrap, station.prefix)
+
+        def look() -> None:
+            meter.look()
+            station.health.say(Condition.CAUGHT_UP, notifier.ready, notifier.standing)
+
+        tasks.create_task(station.beat(look))
+        tasks.create_task(repeatedly(meter.lag))
+        tasks.create_task(notifier.run())
+
+
 async def web(configuration: Configuration) -> None:
     """Keep the views, log what happens to runs, and serve the API."""
     from stream.bootstrap.journal import Journal
-    from stream.bootstrap.measuring import repeatedly
+    from stream.bootstrap.measuring import ViewsMeter, repeatedly
+    from stream.bootstrap.opening import local_key_path, require_access
     from stream.bootstrap.run_changes import RunWatch
+    from stream.engine.publisher import KafkaPublisher
     from stream.sinks.views.follower import ViewsFollower
     from stream.sinks.views.read import Views
+    from stream.web.access.keys import local_key
     from stream.web.app import create_app
+    from stream.web.originals import KafkaOriginals
+    from stream.web.site import site_of
 
-    async with _station(configuration, Role.WEB) as station, asyncio.TaskGroup() as tasks:
+    web = configuration.web
+    async with (
+        _station(configuration, Role.WEB) as station,
+        KafkaPublisher(
+            station.bootstrap, station.prefix, client_id="web", patience_seconds=PATIENCE_SECONDS
+        ) as publisher,
+        asyncio.TaskGroup() as tasks,
+    ):
+        await require_access(web, station.bootstrap, station.prefix)
         follower = ViewsFollower(station.bootstrap, station.prefix, station.folder.views)
         tasks.create_task(follower.run())
         await follower.opened()
         with contextlib.closing(Views(station.folder.views)) as views:
-
-            async def lag() -> None:
-                station.metrics.sink_lag.labels("views").set(await follower.lag())
+            meter = ViewsMeter(station.metrics, views, station.bootstrap, station.prefix)
 
             async def keep_journal() -> None:
                 await follower.caught_up()  # what is read again from an old log is no news
@@ -175,10 +219,20 @@ async def web(configuration: Configuration) -> None:
                 finally:  # a run may have ended just before us
                     journal.note_all(watch.changes())
 
-            app = create_app(views, follower, operations_routes(station.health, station.metrics))
-            async with http(app, configuration.web.host, configuration.web.port) as address:
+            site = site_of(
+                views,
+                follower,
+                publisher,
+                originals=KafkaOriginals(station.bootstrap, station.prefix),
+                local_key=local_key(local_key_path(station.folder)),
+                configured_key=web.key.get_secret_value() if web.key else None,
+                regions={org.id: org.alleaves.phone_region for org in configuration.orgs if org.alleaves},
+                calls_a_minute=web.calls_a_minute,
+            )
+            app = create_app(site, operations_routes(station.health, station.metrics))
+            async with http(app, web.host, web.port) as address:
                 station.folder.publish(web=address)
                 log.info("web ready", address=address)
-                tasks.create_task(repeatedly(lag))
+                tasks.create_task(repeatedly(meter.lag))
                 tasks.create_task(keep_journal())
                 await station.beat(lambda: station.health.say(Condition.CAUGHT_UP, follower.ready))

@@ -98,6 +98,8 @@ def _roles(configuration: Configuration, folder: DataFolder, environment: Mappin
     arguments = {"worker": ("worker", "--name", "1"), "web": ("web",)}
     if configuration.firestore.project is not None:
         arguments["sink-firestore"] = ("sink", "firestore")
+    if any(org.notify.configured for org in configuration.orgs):
+        arguments["sink-notify"] = ("sink", "notify")
     return [Role(name, words, environment, folder.log(name)) for name, words in arguments.items()]
 
 

@@ -28,6 +28,8 @@ class VendorGauges:
         self._vendors = {"alleaves": shop, "alpine_iq": provider}
         self._calls = Raised(metrics.vendor_calls)
         self._poller: Poller | None = None
+        for vendor, http in self._vendors.items():
+            http.timed(metrics.vendor_call_seconds.labels(org, vendor).observe)
 
     def watched(self, poller: Poller) -> Poller:
         """This poller works for the org from now on."""
@@ -66,3 +68,5 @@ class VendorGauges:
                 self._calls.to((self.org, vendor, outcome), count)
             self._calls.to((self.org, vendor, "ok"), max(http.budget.calls - sum(by_outcome.values()), 0))
             self._metrics.vendor_available.labels(self.org, vendor).set(0 if http.breaker.is_open else 1)
+            for seconds, left in http.budget.left().items():
+                self._metrics.vendor_budget_left.labels(self.org, vendor, f"{seconds:g}s").set(left)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from stream.cli.access_points import AccessPoints
+from stream.cli.desk import Desk
 from stream.ops.progress import Progress
 from stream.settings import Configuration
 
@@ -21,7 +23,7 @@ class DemoResult(Protocol):
         """The brief's figures and the time of each phase, as JSON."""
 
 
-class EntryPoints(Protocol):
+class EntryPoints(Desk, AccessPoints, Protocol):
     """One coroutine per command. Roles run until they are cancelled; results are anything msgspec can encode."""
 
     async def demo(self, *, seed: int, hostile: bool, keep: bool, once: bool, progress: Progress) -> DemoResult:
@@ -39,6 +41,17 @@ class EntryPoints(Protocol):
     async def sink_firestore(self, configuration: Configuration) -> None:
         """Export profiles to Firestore."""
 
+    async def sink_notify(self, configuration: Configuration, *, name: str) -> None:
+        """Tell people. `name` tells a standby from the one on duty."""
+
+    async def notify_test(self, configuration: Configuration, *, org: str) -> Sequence[object]:
+        """Try every channel of the org; answers channel by channel, each with `delivered`."""
+
+    async def notify_resend(
+        self, configuration: Configuration, *, org: str, message: str, channel: str | None
+    ) -> Sequence[object]:
+        """Send a message once more. Raises LoyaltyError when there is nothing to send."""
+
     async def web(self, configuration: Configuration) -> None:
         """Serve the API and keep the views."""
 
@@ -51,10 +64,12 @@ class EntryPoints(Protocol):
         wait: bool,
         key: str | None,
         progress: Progress,
+        by: str,
     ) -> object:
-        """Ask for a run; with `wait` answer when it has ended. Raises LoyaltyError when it failed."""
+        """Ask for a run; with `wait` answer when it has ended. Raises LoyaltyError when it failed. `by`: the actor that
+        the audit names."""
 
-    async def backfill(self, configuration: Configuration, *, org: str, progress: Progress) -> object:
+    async def backfill(self, configuration: Configuration, *, org: str, progress: Progress, by: str) -> object:
         """Read the org's whole history once."""
 
     async def status(self, configuration: Configuration) -> object:

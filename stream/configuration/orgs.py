@@ -30,6 +30,12 @@ def org_settings(org: OrgConfiguration) -> rules.OrgSettings:
             closes_percent=given.case_closes_percent,
             worsens_percent=given.case_worsens_percent,
             worsens_points=given.case_worsens_points,
+            reminds_after_hours=given.case_reminds_after_hours,
+        ),
+        schedule=rules.Schedule(
+            daily_at=None if given.daily_at == "never" else given.daily_at,
+            intraday_minutes=given.intraday_minutes,
+            deadline_minutes=given.deadline_minutes,
         ),
         compare=given.compare,
         mode=org.mode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 import msgspec
@@ -29,7 +30,11 @@ class Phase(StrEnum):
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """*Everywhere.* The clock says `minute` (UTC ms, a whole minute). Published by the schedule, which alone reads it."""
+    """The clock says `minute` (UTC ms, a whole minute). Published by the schedule, which alone reads it.
+
+    In every partition that has an org, about none of them. No event id, as what is partition-wide otherwise has: the
+    same minute again is passed over by its number (`docs/decisions/0014-the-clock-of-a-partition.md`).
+    """
 
     minute: int
 
@@ -61,7 +66,11 @@ class RunStarted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrdersSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A producer has walked the orders. An incomplete walk says why in `reason`."""
+    """A producer has walked the orders. An incomplete walk says why in `reason`.
+
+    `calls`: requests sent to the point of sale meanwhile, the poller's included; `errors`: how many of them failed,
+    by kind (see `VendorUse`). `unreadable`: what became a dead letter.
+    """
 
     run: str
     attempt: int
@@ -71,6 +80,7 @@ class OrdersSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
     unreadable: int
     calls: int
     reason: str | None = None
+    errors: dict[str, int] = {}
 
 
 class OrdersSweepProgress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,7 +93,7 @@ class OrdersSweepProgress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BalanceSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A producer has swept the balances, or could not."""
+    """A producer has swept the balances, or could not; `calls`, `errors`, `unreadable` as in `OrdersSweepEnded`."""
 
     run: str
     attempt: int
@@ -91,6 +101,8 @@ class BalanceSweepEnded(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: int
     calls: int
     reason: str | None = None
+    errors: dict[str, int] = {}
+    unreadable: int = 0
 
 
 class ProviderUnavailable(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,8 +118,39 @@ class ProviderRecovered(msgspec.Struct, frozen=True, omit_defaults=True):
     since: int
 
 
+UNANSWERED = frozenset({"connection", "timeout", "server", "unreadable"})
+"""Kinds of errors after which a vendor counts as away. One that throttles or refuses us has answered."""
+
+
+class VendorUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run asked of a vendor: `answered` of `calls` requests, which is its availability during the run.
+
+    `errors`: kind (`connection`, `timeout`, `server`, `throttled`, `unreadable`, `refused`) → how many.
+    `unreadable`: records it sent that nobody can read; each became a dead letter.
+    """
+
+    calls: int = 0
+    answered: int = 0
+    errors: dict[str, int] = {}
+    unreadable: int = 0
+
+    @classmethod
+    def of(cls, calls: int, errors: dict[str, int], unreadable: int) -> VendorUse:
+        """With `answered` worked out."""
+        away = sum(count for kind, count in errors.items() if kind in UNANSWERED)
+        return cls(calls, max(calls - away, 0), errors, unreadable)
+
+
+ALLEAVES = "alleaves"
+ALPINE_IQ = "alpine_iq"
+"""The vendors, as `RunCompleted.vendors` names them."""
+
+
 class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counts of accounts, added up over partitions. `abs_difference_points`: sum over discrepancies and matches."""
+    """Counts of accounts, added up over partitions. `abs_difference_points`: sum over the `compared` ones.
+
+    `dead_letters`: what the run's sweeps could not read; counted by runs, not by accounts.
+    """
 
     customers: int = 0
     with_provider: int = 0
@@ -120,20 +163,39 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
     missing_internal: int = 0
     compared: int = 0
     abs_difference_points: int = 0
+    dead_letters: int = 0
+
+    @property
+    def average_discrepancy(self) -> Decimal | None:
+        """Points between the two sides, on average over the `compared` ones, to a hundredth; None of none."""
+        if not self.compared:
+            return None
+        return (Decimal(self.abs_difference_points) / self.compared).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
     def plus(self, other: Tally) -> Tally:
         """Field by field sum."""
         return Tally(*(getattr(self, f) + getattr(other, f) for f in self.__struct_fields__))
 
 
+UNKNOWN_STATUSES_MAX = 20
+"""Statuses that one tally names; who meets more has a mapping to write anyway."""
+UNKNOWN_STATUS_CHARACTERS = 64
+"""What is kept of a status: the vendor's text, which may be anything."""
+
+
 class RunTally(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Accounts partition `partition` of `partitions` has taken its verdicts."""
+    """Accounts partition `partition` of `partitions` has taken its verdicts.
+
+    `unknown_statuses`: order statuses that the org's settings do not name, seen on its lines here: as the point of
+    sale writes them, sorted, each once, at most `UNKNOWN_STATUSES_MAX` of `UNKNOWN_STATUS_CHARACTERS` each.
+    """
 
     run: str
     attempt: int
     partition: int
     partitions: int
     tally: Tally
+    unknown_statuses: tuple[str, ...] = ()
 
 
 class CustomerSynced(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -152,7 +214,11 @@ class PhaseEntered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunCompleted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All partitions have answered. `started_at`, `ended_at` UTC ms; phases: name → milliseconds."""
+    """All partitions have answered. `started_at`, `ended_at` UTC ms; phases: name → milliseconds.
+
+    `by`: who started it. `queued_ms`: how long it waited for others before. `vendors`: name → what was asked of it,
+    of those that a sweep of the run was told to ask.
+    """
 
     run: str
     kind: RunKind
@@ -161,10 +227,16 @@ class RunCompleted(msgspec.Struct, frozen=True, omit_defaults=True):
     tally: Tally
     phases: dict[str, int]
     customer: str | None = None
+    by: str = ""
+    queued_ms: int = 0
+    vendors: dict[str, VendorUse] = {}
 
 
 class RunFailed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The run ended without a result; nothing is rolled back."""
+    """The run ended without a result; nothing is rolled back.
+
+    `tally`: of the partitions that had taken their verdicts; None: none had. The others as in `RunCompleted`.
+    """
 
     run: str
     kind: RunKind
@@ -173,6 +245,11 @@ class RunFailed(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: int
     ended_at: int
     customer: str | None = None
+    by: str = ""
+    queued_ms: int = 0
+    phases: dict[str, int] = {}
+    tally: Tally | None = None
+    vendors: dict[str, VendorUse] = {}
 
 
 RUNS = Vocabulary(

@@ -107,8 +107,9 @@ class CaseRules(msgspec.Struct, frozen=True):
 class Schedule(msgspec.Struct, frozen=True):
     """When an org is reconciled by itself.
 
-    `daily_at`: wall-clock time (`HH:MM`) in the org's time zone, None: never. `intraday_minutes`: a `balances` run this
-    often between daily ones, 0: none. `deadline_minutes`: a run that takes longer has failed.
+    `daily_at`: wall-clock time (`HH:MM`) in the org's time zone, None: never. `intraday_minutes`: a `balances` run at
+    every UTC minute of the day that is a multiple of it, unless another run is under way then; 0: none.
+    `deadline_minutes`: a run that takes longer, from its start and not from its request, has failed.
     """
 
     daily_at: str | None = "02:00"

@@ -7,8 +7,11 @@ Keys within a partition (values are msgpack arrays):
 | `a|org:customer`           | Account |
 | `o|org:customer|order`     | OrderLine |
 | `g|org`                    | settings in force |
+| `u|org`                    | unknown order statuses seen |
 | `i|org:identity`           | links of an identity |
+| `m|org:identity`           | the provider's newest movements of an identity |
 | `r|org`, `b|org|run|phase` | runs, barrier counts |
+| `t`                        | the last minute that the schedule told runs |
 | `c|event`                  | where a long partition-wide event has got to |
 | `w`                        | ids of partition-wide events taken lately |
 | `d`                        | dead letters in the last source offsets |
@@ -129,6 +132,8 @@ class State:
         self._read: dict[bytes, Any] = {}
         self._changed: dict[bytes, Any] = {}
         self._undo: list[tuple[bytes, Any]] = []
+        self._kinds: set[int] = set()
+        """First bytes of changed keys: a scan over others need not look through what has changed."""
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """The value of `key`, or None."""
@@ -149,11 +154,13 @@ class State:
         """Set `key` for the record at hand."""
         self._undo.append((key, self._changed.get(key, _MISSING)))
         self._changed[key] = value
+        self._kinds.add(key[0])
 
     def delete(self, key: bytes) -> None:
         """Remove `key` for the record at hand."""
         self._undo.append((key, self._changed.get(key, _MISSING)))
         self._changed[key] = None
+        self._kinds.add(key[0])
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
@@ -163,7 +170,7 @@ class State:
             raise StateUnreadable(f"what begins with {prefix!r} cannot be read: {error}") from error
 
     def _scan(self, prefix: bytes, kind: type[T], after: bytes | None) -> Iterator[tuple[bytes, T]]:
-        overlay = dict(self._changed)
+        overlay = dict(self._changed) if prefix[0] in self._kinds else {}
         mine = sorted(k for k in overlay if k.startswith(prefix) and (after is None or k > after))
         stored = self._store.scan(prefix, after)
         if not mine:

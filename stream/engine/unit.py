@@ -46,7 +46,9 @@ CHUNK_KEYS = 4000
 """Keys visited per transaction of a partition-wide record: bounds its size and how long the loop is held."""
 TAKEN_IDS = 256
 BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)
-"""Waits between tries of a unit: together below the rebalance timeout, after which the owner is replaced."""
+TRYING_SECONDS = 45.0
+"""Waits between tries of a unit, and when no further try begins: below the rebalance timeout, after which the owner is
+replaced."""
 
 Decoded = tuple[Input, Event[Any] | BadRecord]
 
@@ -125,6 +127,7 @@ class Partition:
         self.place = place._replace(epoch=self.position.epoch)
         self.applied = 0
         self.dead_letters = 0
+        self.retries = 0
         self._stopped: PartitionStopped | None = None
 
     async def commit(self, agent: Agent, records: Sequence[Input]) -> None:
@@ -305,9 +308,12 @@ class Partition:
             return
         if POSITION in changes:
             changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
-        offset = await _persist(lambda: self._write(outputs, changes))  # 3
+        offset = await _persist(lambda: self._write(outputs, changes), self._retrying)  # 3
         self.store.write(changes, offset)  # 4
         self.position = position
+
+    def _retrying(self) -> None:
+        self.retries += 1
 
     async def _write(self, outputs: Sequence[Any], changes: dict[bytes, bytes | None]) -> int:
         transaction = await self.log.begin()
@@ -320,13 +326,16 @@ class Partition:
         return await transaction.commit()
 
 
-async def _persist(write: Callable[[], Awaitable[int]]) -> int:
+async def _persist(write: Callable[[], Awaitable[int]], retrying: Callable[[], None]) -> int:
+    clock = asyncio.get_running_loop().time
+    last = clock() + TRYING_SECONDS
     for wait in BACKOFF_SECONDS:
         try:
             return await write()
         except Exception as error:
-            if not getattr(error, "retryable", False):
+            if not getattr(error, "retryable", False) or clock() > last:
                 raise
+            retrying()
             await asyncio.sleep(wait)
     return await write()
 

@@ -59,10 +59,10 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Movement(msgspec.Struct, frozen=True, array_like=True):
-    """A redemption, adjustment or expiry at the provider; signed points."""
+    """A redemption, adjustment or expiry at the provider; signed points. `identities`: those it was told of."""
 
     id: str
-    identity: str
+    identities: tuple[str, ...]
     kind: str
     points: int
     moved_at: int
@@ -98,7 +98,8 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
 class Review(msgspec.Struct, frozen=True, array_like=True):
     """The last verdict and the case. `ours`, `provider`, `difference` (provider − ours) are those that it compared.
 
-    `streak`: discrepancies seen in a row. `case`: the open one, None when none is. `cases`: how many there have been.
+    `streak`: discrepancies seen in a row. `case`: the newest, resolved ones too (it may reopen, or be written on).
+    `cases`: how many there have been.
     `run`: the last run that judged the account.
     """
 

@@ -43,16 +43,30 @@ def take_balance(account: Account, fact: BalanceFact) -> Account | None:
 
 
 def take_movement(account: Account, fact: MovementMatched) -> Account | None:
-    """The account with a redemption, adjustment or expiry. None: not for this customer now, or known."""
+    """The account with a redemption, adjustment or expiry. None: not for this customer now, or known.
+
+    It is told of every identity of the contact, and counts as long as one of them is held.
+    """
     link = account.links.get(fact.identity)
     if link is None or link.version != fact.link_version:
         return None
     known = account.movements or Movements()
-    if fact.moved_at <= known.folded_through or any(each.id == fact.movement for each in known.newest):
+    told = next((each for each in known.newest if each.id == fact.movement), None)
+    if told is not None:
+        return _told_again(account, known, told, fact.identity)
+    if fact.moved_at <= known.folded_through:
         return None
-    movement = Movement(fact.movement, fact.identity, fact.kind, fact.points, fact.moved_at, fact.note)
+    movement = Movement(fact.movement, (fact.identity,), fact.kind, fact.points, fact.moved_at, fact.note)
     newest = sorted((*known.newest, movement), key=lambda each: (each.moved_at, each.id))
     return replace(account, movements=_bounded(known, newest))
+
+
+def _told_again(account: Account, known: Movements, told: Movement, identity: str) -> Account | None:
+    if identity in told.identities:
+        return None
+    again = replace(told, identities=(*told.identities, identity))
+    newest = tuple(again if each is told else each for each in known.newest)
+    return replace(account, movements=replace(known, newest=newest))
 
 
 def look_up_empty(account: Account, fact: LookUpEmpty) -> Account | None:
@@ -126,8 +140,12 @@ def _bounded(known: Movements, newest: list[Movement]) -> Movements:
 
 
 def _held(movements: Movements | None, links: Mapping[str, Link]) -> Movements | None:
-    """Movements belong to an identity: those of one that was given up go with it, all once none is held."""
+    """Movements belong to identities: with the last of theirs that was given up they go, all once none is held."""
     if movements is None or not links:
         return None
-    kept = tuple(each for each in movements.newest if each.identity in links)
-    return movements if len(kept) == len(movements.newest) else replace(movements, newest=kept)
+    held = (
+        replace(each, identities=tuple(identity for identity in each.identities if identity in links))
+        for each in movements.newest
+    )
+    newest = tuple(each for each in held if each.identities)
+    return movements if newest == movements.newest else replace(movements, newest=newest)

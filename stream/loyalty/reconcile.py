@@ -24,7 +24,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 class Judgement(msgspec.Struct, frozen=True):
     """A verdict with what it rests on. `ours`: points from orders, with known movements where `compare` is
-    `expected`. Tiers are names. `cut_off` (UTC ms): for `timing`, the instant up to which the orders agree."""
+    `expected`. Tiers are names. `cut_off` (UTC ms): for `timing`, the instant up to which the orders agree.
+    `accepted`: the accepted difference without which the sides would not agree."""
 
     verdict: Verdict
     ours: int
@@ -33,6 +34,12 @@ class Judgement(msgspec.Struct, frozen=True):
     difference: int | None = None
     tier_provider: str | None = None
     cut_off: int | None = None
+    accepted: int | None = None
+
+    @property
+    def tier_differs(self) -> bool:
+        """The provider's points give another tier than ours, be they within the tolerance or not."""
+        return self.tier_provider is not None and self.tier_provider != self.tier_ours
 
 
 def difference(ours: int, provider: int) -> int:
@@ -62,29 +69,42 @@ def compared_points(account: Account, rules: Rules) -> int:
     return account.points + moved
 
 
+def accepted_difference(account: Account, as_of: int) -> int | None:
+    """The signed difference that a person has accepted and that still is accepted at `as_of` (UTC ms)."""
+    case = account.review.case if account.review is not None else None
+    accepted = case.accepted if case is not None else None
+    if accepted is None or (accepted.until is not None and as_of >= accepted.until):
+        return None
+    return accepted.points
+
+
 def verdict(account: Account, lines: Callable[[], Iterable[OrderLine]], rules: Rules, as_of: int) -> Judgement:
     """What the comparison says now. `lines` is called only outside the tolerance; `as_of` (UTC ms): when the
     provider's side was observed. The settle window is the `settle_seconds` before it.
 
     No answer, a hidden balance, and a customer without identities are `unknown`; every identity absent is
-    `not_enrolled`; an account without a single line against a balance is `missing_internal`.
+    `not_enrolled`; an account without a single line against a balance is `missing_internal`. Where a person has
+    accepted a difference, a provider that is off by that much, with the tolerance around it, agrees too.
     """
     ours = compared_points(account, rules)
     provider = account.provider_points
     tier_ours = tier_of(ours, rules.tiers).name
     if provider is None:
         return Judgement(_without_balance(account), ours, tier_ours)
-    compared = compare(ours, provider, rules.tolerance)
+    plain, accepted = compare(ours, provider, rules.tolerance), accepted_difference(account, as_of)
+    shifted = accepted is not None and compare(ours, provider - accepted, rules.tolerance).within
     cut_off: int | None = None
-    if compared.within:
+    if plain.within or shifted:
         reached = Verdict.MATCHED
     elif account.line_count == 0:
         reached = Verdict.MISSING_INTERNAL
     else:
-        cut_off = _agreeing_cut_off(account, lines(), provider, rules, as_of)
+        expected = (provider,) if accepted is None else (provider, provider - accepted)
+        cut_off = _agreeing_cut_off(account, lines(), expected, rules, as_of)
         reached = Verdict.DISCREPANCY if cut_off is None else Verdict.TIMING
     tier_provider = tier_of(provider, rules.tiers).name
-    return Judgement(reached, ours, tier_ours, provider, compared.difference, tier_provider, cut_off)
+    needed = None if plain.within or not shifted else accepted
+    return Judgement(reached, ours, tier_ours, provider, plain.difference, tier_provider, cut_off, needed)
 
 
 def _without_balance(account: Account) -> Verdict:
@@ -97,12 +117,13 @@ def _without_balance(account: Account) -> Verdict:
 
 
 def _agreeing_cut_off(
-    account: Account, lines: Iterable[OrderLine], provider: int, rules: Rules, as_of: int
+    account: Account, lines: Iterable[OrderLine], expected: tuple[int, ...], rules: Rules, as_of: int
 ) -> int | None:
     """The latest instant of the settle window at which our side, as it stood then, agreed with the provider.
 
-    Walks back through what happened since the window began, undoing one instant after the other: an order not yet
-    created counts 0, one changed later counts what it counted before.
+    `expected`: the provider's balance, also without the accepted difference. Walks back through what happened since
+    the window began, undoing one instant after the other: an order not yet created counts 0, one changed later counts
+    what it counted before.
     """
     since = as_of - rules.settle_ms
     steps = sorted((step for line in lines for step in _steps(line, since, rules)), key=itemgetter(0), reverse=True)
@@ -116,7 +137,7 @@ def _agreeing_cut_off(
         if position + 1 < len(steps) and steps[position + 1][0] == at:
             continue
         then = max(rounded, 0) if rules.per_order else points_for(spend, account.equity, rules)
-        if compare(then + moved, provider, rules.tolerance).within:
+        if any(compare(then + moved, provider, rules.tolerance).within for provider in expected):
             return at - 1
     return None
 

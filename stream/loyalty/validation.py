@@ -17,6 +17,7 @@ _MAX_PERCENT = Decimal(1_000)
 _MAX_POINTS = 10**12
 _MAX_SETTLE_SECONDS = 30 * 86_400
 _MAX_ENTRIES = 100
+_MAX_REMINDER_HOURS = 365 * 24
 _SMALLEST_EXPONENT = -12
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
@@ -90,6 +91,7 @@ def _cases(settings: OrgSettings) -> Iterator[str]:
             yield _says("cases.closes_percent", cases.closes_percent, allowed)
     yield from _number("cases.worsens_percent", cases.worsens_percent, _MAX_PERCENT)
     yield from _whole("cases.worsens_points", cases.worsens_points, _MAX_POINTS)
+    yield from _whole("cases.reminds_after_hours", cases.reminds_after_hours, _MAX_REMINDER_HOURS)
 
 
 def _entries(key: str, entries: Collection[object]) -> Iterator[str]:

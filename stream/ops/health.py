@@ -18,6 +18,7 @@ class Role(StrEnum):
     POLL = "poll"
     WORKER = "worker"
     SINK_FIRESTORE = "sink-firestore"
+    SINK_NOTIFY = "sink-notify"
     WEB = "web"
 
 
@@ -37,6 +38,7 @@ NEEDS: dict[Role, tuple[Condition, ...]] = {
     Role.POLL: (Condition.KAFKA, Condition.SETTINGS, Condition.POINT_OF_SALE),
     Role.WORKER: (Condition.KAFKA, Condition.ASSIGNED, Condition.RECOVERED),
     Role.SINK_FIRESTORE: (Condition.KAFKA, Condition.FIRESTORE),
+    Role.SINK_NOTIFY: (Condition.KAFKA, Condition.CAUGHT_UP),
     Role.WEB: (Condition.KAFKA, Condition.CAUGHT_UP),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Literal, TextIO
 
 import structlog
@@ -45,7 +45,7 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        _redactor(Redaction(secrets)),
+        _Redactor(Redaction(secrets)),
     ]
     handler = logging.StreamHandler(target)
     handler.setFormatter(
@@ -70,6 +70,13 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Secrets that became known after logging was configured: they must not be logged either."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, _Redactor):  # the one that entries of libraries pass, too
+            processor.redaction.hide(secrets)
 
 
 def secrets_of(model: BaseModel) -> Iterator[str]:
@@ -99,14 +106,17 @@ def _is_15(record: logging.LogRecord) -> bool:
     return "[Error 15]" in message or message.startswith(COORDINATOR_NOISE[1])
 
 
-def _redactor(redaction: Redaction) -> structlog.typing.Processor:
+class _Redactor:
+    """A processor that takes private data out of what others have put into an entry."""
+
     kept = ("_record", "_from_structlog", "timestamp", "level", "logger")
 
-    def redact(_: object, __: str, entry: MutableMapping[str, object]) -> Mapping[str, object]:
-        own = {key: entry[key] for key in kept if key in entry}
-        return redaction.entry({key: value for key, value in entry.items() if key not in own}) | own
+    def __init__(self, redaction: Redaction) -> None:
+        self.redaction = redaction
 
-    return redact
+    def __call__(self, _: object, __: str, entry: MutableMapping[str, object]) -> Mapping[str, object]:
+        own = {key: entry[key] for key in self.kept if key in entry}
+        return self.redaction.entry({key: value for key, value in entry.items() if key not in own}) | own
 
 
 def _renderer(readable: bool, target: TextIO) -> structlog.typing.Processor:

@@ -8,6 +8,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 UNIT_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
+ARRIVAL_SECONDS = (1, 2, 3, 5, 6, 10, 20, 30, 60, 120, 300, 900)
 RUN_SECONDS = (1, 5, 10, 30, 60, 300, 900, 3600)
 
 
@@ -28,6 +29,12 @@ class Metrics:
             "How long a vendor took to answer.",
             ("org", "vendor"),
             buckets=CALL_SECONDS,
+            registry=self.registry,
+        )
+        self.vendor_budget_left = Gauge(
+            "loyalty_vendor_budget_left",
+            "Requests that may be sent at once now, by the length of the rate's window in seconds.",
+            ("org", "vendor", "window"),
             registry=self.registry,
         )
         self.vendor_available = Gauge(
@@ -51,7 +58,7 @@ class Metrics:
         )
         self.unit_seconds = Histogram(
             "loyalty_unit_seconds",
-            "From a unit's first record to its commit.",
+            "From the first record of a unit being applied to its commit.",
             ("agent",),
             buckets=UNIT_SECONDS,
             registry=self.registry,
@@ -65,8 +72,27 @@ class Metrics:
             ("agent", "partition"),
             registry=self.registry,
         )
+        self.oldest_unread = Gauge(
+            "loyalty_oldest_unread_seconds",
+            "Age of the oldest record that an agent has not taken in yet, 0 when there is none.",
+            ("agent", "partition"),
+            registry=self.registry,
+        )
+        self.order_to_profile_seconds = Histogram(
+            "loyalty_order_to_profile_seconds",
+            "From a new order in the point of sale to the profile that counts it.",
+            ("org",),
+            buckets=ARRIVAL_SECONDS,
+            registry=self.registry,
+        )
         self.dead_letters = Counter(
             "loyalty_dead_letters", "Records given up, by who gave them up.", ("stage",), registry=self.registry
+        )
+        self.dead_letters_by_reason = Counter(
+            "loyalty_dead_letters_by_reason",
+            "Records given up by anyone, as the views see them arrive. The reason is the error's kind.",
+            ("org", "stage", "reason"),
+            registry=self.registry,
         )
         # runs
         self.customers_synced = Counter(
@@ -103,6 +129,31 @@ class Metrics:
         )
         self.sink_lag = Gauge(
             "loyalty_sink_lag_records", "Records that a sink has not written yet.", ("sink",), registry=self.registry
+        )
+        self.sink_oldest_unread = Gauge(
+            "loyalty_sink_oldest_unread_seconds",
+            "Age of the oldest record that a sink has not written yet, 0 when there is none.",
+            ("sink",),
+            registry=self.registry,
+        )
+        # notifier
+        self.notifications = Counter(
+            "loyalty_notifications",
+            "Attempts to send a message, by outcome: delivered, retrying, paused, given_up.",
+            ("org", "channel", "outcome"),
+            registry=self.registry,
+        )
+        self.notifications_waiting = Gauge(
+            "loyalty_notifications_waiting",
+            "Messages of a channel that are not delivered yet.",
+            ("org", "channel"),
+            registry=self.registry,
+        )
+        self.channel_paused = Gauge(
+            "loyalty_channel_paused",
+            "1 while a channel refuses messages until somebody puts it right, else 0.",
+            ("org", "channel"),
+            registry=self.registry,
         )
 
     def exposition(self) -> bytes:

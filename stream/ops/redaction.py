@@ -1,4 +1,8 @@
-"""What a log must never hold, taken out: secrets, telephone numbers, e-mail addresses."""
+"""What a log must never hold, taken out: secrets, telephone numbers, e-mail addresses.
+
+The patterns are here for everybody who has to take them out of something. Of telephone numbers there are two: a log
+has offsets and times, so that only what is written as a number is one; what a vendor says has none of these.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,12 @@ _PRIVATE_KEY = re.compile(
     r"(first|last|full)_?name|birth",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
+"""Anything around an @: an address that is not quite one is somebody's, too."""
+ANY_PHONE = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}")
+"""Seven digits or more, however they are grouped."""
 # With a plus, or grouped as people write them: bare digits are ids, offsets and times.
-_PHONE = re.compile(r"\+\d[\d ().-]{6,}\d|(?<![\w-])(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])")
+WRITTEN_PHONE = re.compile(r"\+\d[\d ().-]{6,}\d|(?<![\w-])(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])")
 _BEARER = re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]{8,}")
 
 
@@ -22,9 +29,17 @@ class Redaction:
     """Takes private data out of a log entry. `secrets`: values that must not appear, wherever they stand."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known: frozenset[str] = frozenset()
+        self._secrets: re.Pattern[str] | None = None
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """These must not appear either: secrets that became known later."""
         # Short ones (a pin) would cut up numbers and words; their keys give them away instead.
-        known = sorted({secret for secret in secrets if len(secret) >= 6}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, known))) if known else None
+        self._known |= {secret for secret in secrets if len(secret) >= 6}
+        if self._known:
+            longest_first = sorted(self._known, key=len, reverse=True)
+            self._secrets = re.compile("|".join(map(re.escape, longest_first)))
 
     def entry(self, fields: dict[str, object]) -> dict[str, object]:
         """The entry with private values replaced, nested ones too."""
@@ -37,7 +52,7 @@ class Redaction:
         """The text with private parts replaced."""
         if self._secrets is not None:
             text = self._secrets.sub(REDACTED, text)
-        return _PHONE.sub(REDACTED, _EMAIL.sub(REDACTED, _BEARER.sub(rf"\1 {REDACTED}", text)))
+        return WRITTEN_PHONE.sub(REDACTED, EMAIL.sub(REDACTED, _BEARER.sub(rf"\1 {REDACTED}", text)))
 
     def _value(self, value: object) -> object:
         match value:

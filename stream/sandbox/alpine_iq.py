@@ -2,7 +2,7 @@
 
 Assumed where the vendor is silent: a contact that is not found is a 404 in the envelope; a wrong `uid` is a 403;
 `total` counts all matches and `size` the rows of this page; the shape of timeline events, adjustments and
-redemptions (`contactID`, `type`, `points`, `note`, `timestamp` in epoch seconds).
+redemptions (`contactID`, `type`, `points`, `note`, `timestamp` in epoch seconds; no ids).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from stream.sandbox.requests import decoded, number
 from stream.sandbox.world.model import Member, Movement, World
-from stream.sandbox.world.rows import Row, encode, member_row, shown_points
+from stream.sandbox.world.rows import Row, encode, member_row, movement_row, shown_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class AlpineIQ:
         if member is None:
             raise HTTPException(404, "contact not found")
         start, end = number(request.query_params.get("start"), 0), number(request.query_params.get("end"), 2**40)
-        events = [_event(member, each) for each in _history(member) if start <= each.at_ms // 1000 <= end]
+        events = [movement_row(member, each) for each in _history(member) if start <= each.at_ms // 1000 <= end]
         return _ok({"events": events or None})
 
     async def adjustments(self, request: Request) -> Response:
@@ -129,8 +129,9 @@ class AlpineIQ:
     def _movements(self, request: Request, kinds: frozenset[str]) -> Response:
         self._admit(request)
         start, end = request.path_params["start"], request.path_params["end"]
+        hostile = self._world.options.hostility is not None
         rows = [
-            _event(member, movement)
+            movement_row(member, movement, hostile=hostile)
             for member in self._world.members.values()
             for movement in member.movements
             if movement.kind in kinds and start <= movement.at_ms // 1000 <= end
@@ -165,16 +166,6 @@ def _history(member: Member) -> list[Movement]:
     accrued = member.points - sum(movement.points for movement in member.movements)
     accrual = Movement("accrual", accrued, member.inserted_ms, "orders")
     return sorted([accrual, *member.movements], key=lambda movement: movement.at_ms)
-
-
-def _event(member: Member, movement: Movement) -> Row:
-    return {
-        "contactID": member.contact_id,
-        "type": movement.kind,
-        "points": movement.points,
-        "note": movement.note,
-        "timestamp": movement.at_ms // 1000,
-    }
 
 
 def _matches(member: Member, search: str) -> bool:

@@ -24,8 +24,8 @@ class Rules(TypedDict, total=False):
     """The brief's settings as a plain dict; what is missing has the brief's default.
 
     `equityCustomers`: ids on the override list (default: the world's). `rounding`: `half_up`, `floor` or
-    `none`; `roundPer`: `total` or `order`; `basis`: `total`, `total_less_tax` or `subtotal`. Other keys, such as
-    the colours of tiers, are passed over.
+    `none`; `roundPer`: `total` or `order`; `basis`: `total`, `total_less_tax` or `subtotal`; `compare`: `raw` or
+    `expected`. Other keys, such as the colours of tiers, are passed over.
     """
 
     pointsPerDollar: str | int | float
@@ -35,6 +35,7 @@ class Rules(TypedDict, total=False):
     roundPer: str
     basis: str
     tolerancePercent: str | int | float
+    compare: str
     equityCustomers: list[int]
 
 
@@ -51,7 +52,8 @@ class Expected:
     """One customer. `points` are final: the provider's where known, else from orders; `tier` follows them.
 
     `order_count`: orders that count, negative ones included. `no_verdict_because` says why there is no balance.
-    `known`: False for a customer that only orders mention.
+    `known`: False for a customer that only orders mention. `moved_points`: the member's redemptions, adjustments and
+    expiry that can be read; the verdict takes them into account where `compare` is `expected`.
     """
 
     customer_id: int
@@ -67,6 +69,7 @@ class Expected:
     contact_id: str | None
     known: bool
     walk_in: bool
+    moved_points: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,8 @@ def _customer(
     final = ours if provider is None else provider
     tiers = rules.get("tiers", TIERS)
     percent = Decimal(str(rules.get("tolerancePercent", 10)))
+    moved = sum(movement.points for movement in member.movements if not movement.broken) if member else 0
+    compared = ours + moved if rules.get("compare", "raw") == "expected" else ours
     return Expected(
         customer_id=customer.customer_id,
         points_from_orders=ours,
@@ -193,11 +198,12 @@ def _customer(
         points=final,
         tier=tier(final, tiers),
         tier_from_orders=tier(ours, tiers),
-        verdict="none" if provider is None else verdict(provider, ours, percent),
+        verdict="none" if provider is None else verdict(provider, compared, percent),
         no_verdict_because=None if isinstance(found, Member) else found,
         contact_id=member.contact_id if member else None,
         known=known,
         walk_in=customer.walk_in,
+        moved_points=moved,
     )
 
 

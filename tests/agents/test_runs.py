@@ -6,9 +6,25 @@ from decimal import Decimal
 
 import pytest
 
+from stream.agents.runs.state import STATUSES_REMEMBERED
 from stream.contracts.facts import LookUpEmpty, LookUpFailed
-from stream.contracts.runs import Phase, ProviderRecovered, ProviderUnavailable, RunKind
-from stream.contracts.settings import SETTINGS, Accrual, Tier
+from stream.contracts.profiles import Verdict
+from stream.contracts.runs import (
+    RUNS,
+    BalanceSweepEnded,
+    CustomerSynced,
+    OrdersSweepEnded,
+    Phase,
+    ProviderRecovered,
+    ProviderUnavailable,
+    RunKind,
+    RunRequested,
+    RunTally,
+    Tally,
+    VendorUse,
+)
+from stream.contracts.settings import SETTINGS, Accrual, Mode, Schedule, Tier
+from stream.engine.ports import Output
 from tests.agents.builders import FIRST, ORG, Shop, fact, member, only, settings
 
 OTHER = settings(accruals=(Accrual(Decimal(2)),))
@@ -199,6 +215,131 @@ async def test_an_outage_is_told_once_and_so_is_its_end() -> None:
     await shop.settle()
     assert len(shop.alerts()) == 3
     assert len({headers["ce_id"] for headers in shop.alert_headers()}) == 3
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_outages_and_failed_runs_are_told_in_every_mode(mode: Mode) -> None:
+    shop = await Shop().open(settings(mode=mode))
+    shop.walk(FIRST, complete=False)
+    shop.ask(ProviderUnavailable(60_000, "HTTP 503"))
+    shop.ask(ProviderRecovered(300_000))
+    await shop.settle()
+    assert [a.kind for a in shop.alerts()] == ["run.failed", "provider.unavailable", "provider.recovered"]
+    assert shop.alerts()[-1].reason == "The loyalty provider answers again. It was away for 4 minutes."
+
+
+async def test_a_refusal_fails_the_run_with_its_phase_and_reason_and_takes_no_verdict() -> None:
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    shop.walk(FIRST)
+    refused = "Alpine IQ refused the list of members (401). Check the api_key."
+    shop.ask(BalanceSweepEnded(FIRST, 1, False, 0, 1, refused, {"refused": 1}))
+    await shop.settle()
+    failed = only(shop.said("RunFailed"))
+    assert (failed.phase, failed.reason, failed.by, failed.tally) == (Phase.BALANCES, refused, "first start", None)
+    assert failed.vendors["alpine_iq"] == VendorUse(1, 1, {"refused": 1}), "who refuses has answered"
+    assert failed.vendors["alleaves"].calls == 1
+    assert set(failed.phases) == {"orders", "balances"}
+    assert only(shop.alerts()).reason == f"balances: {refused}"
+    assert shop.verdicts() == {"a": "unknown"}
+
+
+async def test_a_completed_run_says_what_it_cost_who_wanted_it_and_how_long_it_waited() -> None:
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    shop.enrol("b", 10_000)
+    following = shop.request()
+    waited_from = shop.now
+    shop.walk(FIRST)
+    shop.sweep(FIRST, [member("a", 100)])
+    await shop.settle()
+    shop.ask(OrdersSweepEnded(following, 1, True, 2, 2, 3, 20, None, {"timeout": 2, "throttled": 4}))
+    shop.publish(shop.walk_records(following)[:-1])
+    await shop.settle()
+    *swept, _ = shop.sweep_records(following, [member("a", 107), member("b", 200)])
+    shop.ask(BalanceSweepEnded(following, 1, True, 2, 10, None, {"server": 1, "connection": 1, "refused": 1}, 2))
+    shop.publish(swept)
+    await shop.settle()
+
+    completed = shop.said("RunCompleted")[-1]
+    assert (completed.run, completed.by) == (following, "test")
+    assert completed.queued_ms == completed.started_at - waited_from == 1_000
+    assert completed.vendors == {
+        "alleaves": VendorUse(20, 18, {"timeout": 2, "throttled": 4}, 3),
+        "alpine_iq": VendorUse(10, 8, {"server": 1, "connection": 1, "refused": 1}, 2),
+    }
+    tally = completed.tally
+    assert (tally.dead_letters, tally.matched, tally.discrepancy) == (5, 1, 1)
+    assert (tally.abs_difference_points, tally.compared) == (107, 2)
+    assert tally.average_discrepancy == Decimal("53.50")
+    assert sum(completed.phases.values()) == completed.ended_at - completed.started_at
+
+
+@pytest.mark.parametrize(
+    ("points", "compared", "average"),
+    [(0, 0, None), (0, 3, "0.00"), (1, 3, "0.33"), (2, 3, "0.67"), (1, 8, "0.13"), (10**15, 7, "142857142857142.86")],
+)
+def test_the_average_discrepancy_is_exact_to_a_hundredth(points: int, compared: int, average: str | None) -> None:
+    found = Tally(compared=compared, abs_difference_points=points).average_discrepancy
+    assert found == (None if average is None else Decimal(average))
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+async def test_a_run_of_one_customer_counts_its_verdict(verdict: Verdict) -> None:
+    shop = await Shop().open()
+    run = shop.request(RunKind.CUSTOMER, customer="a")
+    shop.ask(CustomerSynced(run, verdict.value))
+    await shop.settle()
+    completed = only(shop.said("RunCompleted"))
+    assert completed.tally == Tally(customers=1, **{verdict.value: 1})
+    assert (completed.by, completed.customer) == ("test", "a")
+
+
+async def test_an_unknown_order_status_is_told_once_for_each_org_and_value() -> None:
+    shop = await Shop(partitions=2).open()
+
+    async def tallied(run: str, *statuses: tuple[str, ...]) -> list[str]:
+        told = len(shop.alerts())
+        for partition, each in enumerate(statuses):
+            shop.ask(RunTally(run, 1, partition, 2, Tally(), each))
+        await shop.settle()
+        return [alert.reason or "" for alert in shop.alerts()[told:]]
+
+    first = await tallied(FIRST, ("Picked Up", "layaway"), ("LAYAWAY", "layaway", "\x1b[2J"))
+    assert [reason.split("'")[1] for reason in first] == ["Picked Up", "layaway", r"\x1b[2J"]
+    assert {(a.kind, a.org, a.customer) for a in shop.alerts()} == {("order_status.unknown", ORG, None)}
+    second = shop.request()
+    assert [r.split("'")[1] for r in await tallied(second, ("layaway", "on hold"), ("picked up",))] == ["on hold"]
+    shop.change_settings(OTHER)
+    assert await tallied(shop.request(), ("layaway",), ("on hold",)) == []
+    assert len({headers["ce_id"] for headers in shop.alert_headers()}) == 4
+
+
+async def test_people_are_not_told_of_ever_more_statuses() -> None:
+    shop = await Shop(partitions=1).open()
+    run = FIRST
+    for n in range(30):
+        shop.ask(RunTally(run, 1, 0, 1, Tally(), tuple(f"{n}-{each}" for each in range(20))))
+        run = shop.request(RunKind.BALANCES)
+    await shop.settle()
+    assert len(shop.alerts()) == STATUSES_REMEMBERED
+
+
+async def test_what_the_agent_says_itself_starts_nothing_when_it_is_read() -> None:
+    shop = await Shop(partitions=1).open()
+    echo = RunRequested("shop:daily:echo", RunKind.DAILY, "schedule")
+    shop.publish([Output("runs", ORG.encode(), RUNS.encode(echo, org=ORG, at=shop.now, source="runs/0"))])
+    await shop.settle()
+    assert shop.said("PhaseEntered")[-1].run == FIRST
+
+
+@pytest.mark.parametrize("schedule", [Schedule("25:00"), Schedule(deadline_minutes=0), Schedule(intraday_minutes=-5)])
+async def test_an_impossible_schedule_becomes_a_dead_letter(schedule: Schedule) -> None:
+    shop = await Shop().open()
+    shop.change_settings(settings(schedule=schedule))
+    await shop.settle()
+    assert "settings: schedule." in only(shop.dead_letters())
+    assert in_force(shop) == [1]
 
 
 async def test_state_of_runs_does_not_grow_with_the_number_of_runs() -> None:

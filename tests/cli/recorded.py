@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from stream.ops.progress import Progress
 from stream.settings import Configuration
+from tests.cli.recorded_desk import RecordedDesk
 
 
 @dataclass
@@ -19,9 +21,10 @@ class Demo:
 
 
 @dataclass
-class Recorded:
+class Recorded(RecordedDesk):
     answer: object = None
     error: BaseException | None = None
+    answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     async def demo(self, *, seed: int, hostile: bool, keep: bool, once: bool, progress: Progress) -> Demo:
@@ -53,12 +56,13 @@ class Recorded:
         wait: bool,
         key: str | None,
         progress: Progress,
+        by: str,
     ) -> object:
-        self._asked("sync", org=org, customer=customer, wait=wait, key=key)
+        self._asked("sync", org=org, customer=customer, wait=wait, key=key, by=by)
         return self.answer
 
-    async def backfill(self, configuration: Configuration, *, org: str, progress: Progress) -> object:
-        self._asked("backfill", org=org)
+    async def backfill(self, configuration: Configuration, *, org: str, progress: Progress, by: str) -> object:
+        self._asked("backfill", org=org, by=by)
         return self.answer
 
     async def status(self, configuration: Configuration) -> object:

@@ -8,7 +8,11 @@ import pytest
 
 from stream.cli.entry_points import EntryPoints, bootstrap
 
-ASKED = [name for name, member in vars(EntryPoints).items() if inspect.isfunction(member) and not name.startswith("_")]
+ASKED = [name for name, member in inspect.getmembers(EntryPoints, inspect.isfunction) if not name.startswith("_")]
+
+
+def test_all_parts_are_looked_at() -> None:
+    assert {"demo", "watch_run", "create_key"} < set(ASKED)
 
 
 @pytest.mark.parametrize("name", ASKED)

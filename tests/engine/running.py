@@ -147,6 +147,10 @@ class Reader:
                 found += (await self._consumer.getmany(tp, timeout_ms=500)).get(tp, [])
         return found
 
+    async def end(self, topic: Topic) -> int:
+        """Offsets of a topic that are taken: its records, and the markers between them."""
+        return sum((await self._consumer.end_offsets(self._of(topic))).values())
+
     def _of(self, topic: Topic) -> list[TopicPartition]:
         return [TopicPartition(self._prefix + topic.name, number) for number in range(self._partitions)]
 

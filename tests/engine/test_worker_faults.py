@@ -107,23 +107,67 @@ def _get_ahead_of_the_changelog(folder: Path) -> None:
         database.close()
 
 
+class Trade:
+    """A shop's facts, little by little: the next ones are published when the ones before have arrived, until enough."""
+
+    def __init__(self, bench: Bench, shop: Shop) -> None:
+        self.published = 0
+        self._bench = bench
+        self._shop = shop
+
+    async def until(self, enough: asyncio.Event, at_a_time: int = 40) -> None:
+        """Trade until `enough` is set, so that there is always something under way."""
+        while not enough.is_set() and self.published < self._shop.entries:
+            await self.more(at_a_time)
+            await self._bench.reader.until_entries(self.published)
+
+    async def more(self, count: int) -> None:
+        """Publish so many more facts."""
+        facts = self._shop.facts[self.published : self.published + count]
+        await self._bench.publisher.publish(facts)
+        self.published += len(facts)
+
+
 async def test_workers_that_join_under_load_share_it_and_one_too_many_waits(bench: Bench) -> None:
-    shop = Shop(40_000, 4_000)
-    half = shop.entries // 2
-    await bench.publisher.publish(shop.facts[:half])
+    shop, joined = Shop(40_000, 4_000), asyncio.Event()
+    trade = Trade(bench, shop)
     workers = [bench.worker(f"w{number}") for number in range(bench.partitions + 1)]
     await workers[0].start()
-    await bench.reader.until_entries(half // 10)
+    await workers[0].ready()
+    trading = asyncio.create_task(trade.until(joined))
+    traded = [trade.published]
     for worker in workers[1:]:
         await worker.start()
-    for worker in workers:
+    for worker in workers[1:]:
         await worker.ready()
-    await bench.publisher.publish(shop.facts[half:])
+        traded.append(trade.published)
+    joined.set()
+    await trading
+    before = trade.published
+    await trade.more(shop.entries)
     await bench.reader.until_entries(shop.entries)
 
+    assert traded[0] < traded[-1] <= before < shop.entries, "there was trade while they joined, and all the time"
     assert all(worker.runs for worker in workers), [worker.log_end() for worker in workers]
     for worker in workers:
         await worker.kill()
+    await bench.exactly_once(shop)
+
+
+async def test_a_worker_told_to_stop_in_the_middle_of_its_work_ends_well_and_goes_on_later(bench: Bench) -> None:
+    shop = Shop(80_000, 8_000)
+    await bench.publisher.publish(shop.facts)
+    worker = bench.worker()
+    for _ in range(2):
+        await worker.start()
+        await worker.ready()
+        await bench.reader.until_entries(bench.reader.entries + 1)
+        assert await worker.stop() == 0, worker.log_end()
+        assert await bench.reader.end(topics.ENTRIES) < shop.entries, "there was work left"
+    await worker.start()
+    await bench.reader.until_entries(shop.entries)
+    assert await worker.stop() == 0
+
     await bench.exactly_once(shop)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,6 +144,18 @@ def test_movements_go_with_their_identity() -> None:
     assert effect is not None
     assert effect.account.movements is not None
     assert effect.account.movements.points == 0
+
+
+def test_a_movement_told_of_two_identities_counts_once_and_as_long_as_one_is_held() -> None:
+    account = holding(PHONE, EMAIL)
+    for fact in (moved(-50, "a"), msgspec.structs.replace(moved(-50, "a"), identity=EMAIL), moved(-50, "a")):
+        account = take_movement(account, fact) or account
+    assert account.movements is not None
+    assert account.movements.points == -50
+    effect = observe_customer(account, customer(2_000, identities=(EMAIL,)), (0, 2), BRIEF)
+    assert effect is not None
+    assert effect.account.movements is not None
+    assert effect.account.movements.points == -50
 
 
 answers = st.one_of(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -7,19 +8,20 @@ import pytest
 from msgspec.structs import replace
 
 from stream.contracts.alerts import AlertKind
-from stream.contracts.cases import Case, CaseState
+from stream.contracts.cases import Case, CaseState, Cause, CauseKind, Resolution
 from stream.contracts.profiles import Verdict
 from stream.contracts.settings import CaseRules, Tolerance
 from stream.loyalty.account import Account, Link, open_account
-from stream.loyalty.cases import LONGEST_HISTORY, Conclusion, acknowledge, conclude
+from stream.loyalty.cases import LONGEST_HISTORY, Conclusion, conclude, not_explained
 from stream.loyalty.reconcile import Judgement, compare
 from stream.loyalty.rules import Rules
 from tests.loyalty.builders import CUSTOMER, rules
 
 BRIEF = rules()
-OPENED, WORSENED, RESOLVED = (
+OPENED, WORSENED, STANDING, RESOLVED = (
     AlertKind.DISCREPANCY_OPENED,
     AlertKind.DISCREPANCY_WORSENED,
+    AlertKind.DISCREPANCY_STANDING,
     AlertKind.DISCREPANCY_RESOLVED,
 )
 UNKNOWN, TIMING, MISSING = Verdict.UNKNOWN, Verdict.TIMING, Verdict.MISSING_INTERNAL
@@ -35,20 +37,33 @@ def judged(said: int | Verdict, using: Rules) -> Judgement:
     return Judgement(reached, 100, "Bronze", said, said - 100, "Silver" if said >= 500 else "Bronze")
 
 
-def run(account: Account, said: int | Verdict, using: Rules, number: int) -> Conclusion:
+def enrolled(using: Rules) -> Account:
+    return replace(open_account(CUSTOMER, using), links={"code:1": Link((0, 1), 1)})
+
+
+def run(
+    account: Account,
+    said: int | Verdict,
+    using: Rules,
+    number: int,
+    *,
+    at: int | None = None,
+    causes: Callable[[], tuple[Cause, ...]] = not_explained,
+) -> Conclusion:
     return conclude(
         account,
         judged(said, using),
         using,
         run=f"run-{number}",
         case_prefix="org:3528",
-        at=1_000 * number,
+        at=1_000 * number if at is None else at,
         version=(0, number),
+        causes=causes,
     )
 
 
 def life(using: Rules, *said: int | Verdict) -> list[Conclusion]:
-    conclusions, account = [], replace(open_account(CUSTOMER, using), links={"code:1": Link((0, 1), 1)})
+    conclusions, account = [], enrolled(using)
     for number, each in enumerate(said, start=1):
         conclusions.append(run(account, each, using, number))
         account = conclusions[-1].account
@@ -111,8 +126,10 @@ def test_a_case_tells_its_story() -> None:
 def test_cases_of_a_customer_are_counted() -> None:
     conclusions = life(BRIEF, 200, 100, 200)
     assert [each.case.id for each in conclusions if each.case] == ["org:3528:1", "org:3528:1", "org:3528:2"]
-    assert conclusions[1].account.review is not None
-    assert conclusions[1].account.review.case is None
+    review = conclusions[1].account.review
+    assert review is not None
+    assert review.case is not None
+    assert (review.case.state, review.case.resolved_as) == (CaseState.RESOLVED, Resolution.AGREED)
 
 
 def test_a_case_that_did_not_change_is_not_published_again() -> None:
@@ -138,16 +155,74 @@ def test_history_is_bounded_and_keeps_the_opening() -> None:
     assert (last.history[0].what, last.history[-1].provider) == ("opened", 200 + LONGEST_HISTORY * 2 - 1)
 
 
-def test_an_acknowledged_case_stays_acknowledged_until_it_is_resolved() -> None:
-    opened = run(open_account(CUSTOMER, BRIEF), 200, BRIEF, 1)
-    seen = acknowledge(opened.account, "org:3528:1", "ann", 1_500, (0, 2))
-    assert seen.case is not None
-    assert (seen.case.state, seen.alert) == (CaseState.ACKNOWLEDGED, None)
-    worse = run(seen.account, 300, BRIEF, 3)
-    assert worse.case is not None
-    assert (worse.case.state, worse.alert) == (CaseState.ACKNOWLEDGED, WORSENED)
-    assert acknowledge(seen.account, "org:3528:1", "bob", 1_600, (0, 3)) == Conclusion(seen.account)
-    assert acknowledge(opened.account, "org:3528:2", "bob", 1_600, (0, 3)) == Conclusion(opened.account)
+def test_the_steps_of_a_case_are_counted_beyond_its_history() -> None:
+    last = life(BRIEF, *(200 + number for number in range(LONGEST_HISTORY * 2)))[-1].case
+    assert last is not None
+    assert last.steps == LONGEST_HISTORY * 2
+
+
+HOURS = 3_600_000
+DAILY = rules(cases=CaseRules(reminds_after_hours=24))
+HOURLY = rules(cases=CaseRules(reminds_after_hours=1))
+
+
+@pytest.mark.parametrize(
+    ("using", "said", "alerts", "because"),
+    [
+        (BRIEF, {0: 200, 1_000: 200}, [OPENED, None], "without a reminder once is enough"),
+        (DAILY, {0: 200, 22: 200, 24: 200}, [OPENED, None, STANDING], "after 24 hours, not before"),
+        (DAILY, {0: 200, 24: 200, 46: 200, 48: 200}, [OPENED, STANDING, None, STANDING], "and again after that"),
+        (DAILY, {0: 200, 20: 300, 42: 300, 44: 300}, [OPENED, WORSENED, None, STANDING], "since the last word"),
+        (DAILY, {0: 200, 23: 200}, [OPENED, STANDING], "a run that ends earlier than last night's is not too early"),
+        (HOURLY, {0: 200, 1: 200}, [OPENED, STANDING], "each hour"),
+        (DAILY, {0: 200, 24: 300}, [OPENED, WORSENED], "worse is more than the same again"),
+        (DAILY, {0: 200, 30: UNKNOWN, 31: 200}, [OPENED, None, STANDING], "no answer does not say that it stands"),
+        (DAILY, {0: 200, 30: TIMING, 31: 100}, [OPENED, None, RESOLVED], "what is over does not stand"),
+        (DAILY, {0: 200, 24: 150, 25: 200}, [OPENED, STANDING, WORSENED], "worse than what was told last"),
+        (DAILY, {0: 100, 24: 100}, [None, None], "without a case there is nothing to remind of"),
+    ],
+)
+def test_a_case_that_still_stands_is_told_again_after_a_set_time(
+    using: Rules, said: dict[int, int | Verdict], alerts: list[AlertKind | None], because: str
+) -> None:
+    told, account = [], enrolled(using)
+    for hour, each in said.items():
+        conclusion = run(account, each, using, hour, at=hour * HOURS + 1)
+        told.append(conclusion.alert)
+        account = conclusion.account
+    assert told == alerts, because
+
+
+def test_a_case_carries_the_causes_of_its_newest_figures() -> None:
+    account, carried = open_account(CUSTOMER, BRIEF), []
+    for number, (said, points) in enumerate([(200, 100), (200, 100), (200, 99), (210, 110), (100, 0)], start=1):
+        causes = (Cause(CauseKind.UNEXPLAINED, points),)
+        concluded = run(account, said, BRIEF, number, causes=lambda causes=causes: causes)
+        account = concluded.account
+        carried.append(None if concluded.case is None else [each.points for each in concluded.case.causes])
+    assert carried == [[100], None, [99], [110], []], "published when they change; none once the sides agree"
+    case = account.review.case if account.review else None
+    assert case is not None
+    assert [step.what for step in case.history] == ["opened", "changed", "resolved"]
+
+
+def test_nobody_is_asked_for_causes_where_no_case_is_open() -> None:
+    def never() -> tuple[Cause, ...]:
+        raise AssertionError("explaining costs the reading of all lines")
+
+    account = open_account(CUSTOMER, PATIENT)
+    for number, said in enumerate([100, 200, UNKNOWN, 200, 100, TIMING], start=1):
+        account = run(account, said, PATIENT, number, causes=never).account
+
+
+def test_a_tier_that_differs_within_the_tolerance_is_said_and_alerts_nobody() -> None:
+    judgement = Judgement(Verdict.MATCHED, 499, "Bronze", 510, 11, "Silver")
+    assert judgement.tier_differs
+    assert not Judgement(Verdict.MATCHED, 499, "Bronze", 480, -19, "Bronze").tier_differs
+    assert not Judgement(Verdict.UNKNOWN, 499, "Bronze").tier_differs
+    account = open_account(CUSTOMER, BRIEF)
+    concluded = conclude(account, judgement, BRIEF, run="r", case_prefix="org:3528", at=1, version=(0, 1))
+    assert (concluded.case, concluded.alert) == (None, None)
 
 
 def test_a_floor_keeps_small_differences_from_opening() -> None:

@@ -8,7 +8,8 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from stream.ops.logging import configure_logging, secrets_of
+from stream.ops.logging import configure_logging, hide, secrets_of
+from stream.ops.redaction import REDACTED
 from stream.settings import AlleavesSettings, Configuration, OrgConfiguration
 
 
@@ -37,6 +38,15 @@ def test_neither_secrets_nor_personal_data_are_logged_by_anyone() -> None:
     assert len(entries(target)) == 3
     for private in ("hunter2", "5551234567", "jane"):
         assert private not in target.getvalue()
+
+
+def test_secrets_that_become_known_later_are_not_logged_either() -> None:
+    target = io.StringIO()
+    configure_logging(to=target, secrets=("hunter2-long",))
+    hide(["from-the-brand-document"])
+    structlog.get_logger("stream.x").info("from-the-brand-document and hunter2-long")
+    logging.getLogger("aiokafka").warning("sent %s", "from-the-brand-document")
+    assert [entry["event"] for entry in entries(target)] == [f"{REDACTED} and {REDACTED}", f"sent {REDACTED}"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ def test_every_metric_is_named_explained_and_names_no_customer() -> None:
             "verdict",
             "kind",
             "sink",
+            "window",
+            "reason",
+            "channel",
         }
 
 

@@ -9,6 +9,7 @@ from stream.ops.redaction import REDACTED, Redaction
     ("text", "shown"),
     [
         ("mail jane.doe+x@mail.example.com now", f"mail {REDACTED} now"),
+        ("mail to:<jane@localhost>, now", f"mail to:<{REDACTED}>, now"),
         ("call +15551234567", f"call {REDACTED}"),
         ("call +1 (555) 123-4567 today", f"call {REDACTED} today"),
         ("call (555) 123-4567", f"call {REDACTED}"),

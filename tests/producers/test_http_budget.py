@@ -71,3 +71,15 @@ async def test_a_pause_holds_every_call_back() -> None:
     budget.pause(30)
     budget.pause(5)
     assert min(await starts(budget, time, 3)) == pytest.approx(30)
+
+
+async def test_what_is_left_is_known_by_window_and_comes_back_with_time() -> None:
+    time = HandClock()
+    budget = Budget([Rate(5, 1), Rate(120, 60)], at_once=10, clock=time.clock)
+    assert budget.left() == {1.0: 5, 60.0: 120}
+    await starts(budget, time, 4)
+    assert budget.left() == {1.0: 1, 60.0: 116}
+    time.now += 1.001
+    assert budget.left() == {1.0: 5, 60.0: 116}
+    time.now += 60
+    assert budget.left() == {1.0: 5, 60.0: 120}

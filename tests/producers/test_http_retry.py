@@ -137,3 +137,16 @@ async def _error(http: VendorHttp, path: str, label: str) -> str:
     with pytest.raises(Refused) as caught:
         await http.call("GET", path, label=label)
     return str(caught.value)
+
+
+async def test_every_request_is_timed_whatever_comes_of_it() -> None:
+    time, seen = HandClock(), list[float]()
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        time.now += 2
+        return answer(500)
+
+    async with vendor_http(Script(slow, httpx.ReadTimeout("slow"), OK), time) as http:
+        http.timed(seen.append)
+        await http.call("GET", "/thing")
+    assert seen == [2, 0, 0]

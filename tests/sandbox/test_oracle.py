@@ -8,7 +8,7 @@ import pytest
 
 from stream.sandbox.oracle import Rules, expected, points_for, tier, verdict
 from stream.sandbox.world.build import build_world
-from stream.sandbox.world.model import Customer, Defect, Member, Order, OrderState, World
+from stream.sandbox.world.model import Customer, Defect, Member, Movement, Order, OrderState, World
 from stream.sandbox.world.options import WorldOptions
 
 NOW_MS = 1_769_804_518_003
@@ -111,6 +111,28 @@ def test_spend_may_be_negative_but_points_are_not() -> None:
 def test_the_basis_says_what_of_an_order_counts(basis: str, spent: int) -> None:
     result = expected(Shop().customer(1).order(1, 1_000, tax=100, refunded=100).world, {"basis": basis})
     assert result.customers[1].total_spent_minor == spent
+
+
+@pytest.mark.parametrize(
+    ("points", "moved", "raw", "expecting", "because"),
+    [
+        (60, [-40], "discrepancy", "matched", "what was redeemed is missing there"),
+        (60, [-30, -20, 10], "discrepancy", "matched", "they add up"),
+        (100, [-40], "matched", "discrepancy", "it was not taken off"),
+        (89, [1], "discrepancy", "discrepancy", "12.4 %, and 13.5 %"),
+        (100, [], "matched", "matched", "nothing moved"),
+    ],
+)
+def test_where_so_asked_the_sides_are_compared_after_what_moved_the_balance(
+    points: int, moved: list[int], raw: str, expecting: str, because: str
+) -> None:
+    world = Shop().customer(1, code="55").order(1, 10_000).member("55", points).world
+    world.members["55"].movements = [Movement("adjustment", each, 0, "") for each in moved]
+    world.members["55"].movements.append(Movement("adjustment", 5_000, 0, "nobody can read this", broken=True))
+    assert expected(world).customers[1].verdict == expected(world, {"compare": "raw"}).customers[1].verdict == raw
+    result = expected(world, {"compare": "expected"}).customers[1]
+    assert (result.verdict, result.moved_points) == (expecting, sum(moved)), because
+    assert (result.points, result.points_from_orders) == (points, 100), "and nothing else changes"
 
 
 def test_equity_comes_from_the_field_or_from_the_list() -> None:

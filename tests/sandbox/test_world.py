@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from producers.identity import normalised_email
 from stream.sandbox.oracle import expected
 from stream.sandbox.world.build import build_world
 from stream.sandbox.world.model import DAY_MS, Defect, Oddity, OrderState, World
 from stream.sandbox.world.options import Hostility, WorldOptions, WorldSize
+from stream.sandbox.world.people import HOSTILE_NAMES, email
 from stream.sandbox.world.rows import customer_row, encode, member_row, order_row
 from stream.sandbox.world.trade import ChangeKind, Trade
 
@@ -170,3 +173,44 @@ def test_orders_of_a_large_world_are_found_by_date() -> None:
     by_hand = [o for o in world.orders.values() if NOW_MS - 10 * DAY_MS <= o.created_ms < NOW_MS - 9 * DAY_MS]
     assert len(day) == len(by_hand) > 20
     assert {world.order_at(position).order_id for position in day} == {order.order_id for order in by_hand}
+
+
+def verdicts(world: World, compare: str) -> Counter[str]:
+    return Counter(each.verdict for each in expected(world, {"compare": compare}).customers.values())
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_members_who_redeem_make_raw_and_expected_disagree(hostile: bool) -> None:
+    size = WorldSize(orders=900, customers=500, members=200, discrepancies=5, strangers=3)
+    hostility = Hostility() if hostile else None
+    world = build_world(7, NOW_MS, options=WorldOptions(size, hostility=hostility, movements=True))
+    kind = build_world(7, NOW_MS, options=WorldOptions(size, hostility=hostility))
+    outcomes = {
+        (raw.verdict, expecting.verdict): raw.customer_id
+        for raw, expecting in zip(
+            expected(world).customers.values(), expected(world, {"compare": "expected"}).customers.values(), strict=True
+        )
+    }
+    assert outcomes.keys() >= {("discrepancy", "matched"), ("matched", "discrepancy"), ("discrepancy", "discrepancy")}
+    assert verdicts(world, "raw")["discrepancy"] > 20
+    assert verdicts(kind, "raw")["discrepancy"] == 5
+    assert verdicts(kind, "expected")["discrepancy"] == 2, "a late enrolment and a boost; the others moved points"
+    assert all(member.points >= 0 for member in world.members.values())
+
+
+def test_what_moved_balances_in_a_world_without_redeeming_members_is_what_explains_discrepancies() -> None:
+    world = build_world(7, NOW_MS)
+    moved = [member for member in world.members.values() if member.movements]
+    assert sorted(member.movements[0].kind for member in moved) == ["adjustment", "expiry", "redemption"]
+
+
+@pytest.mark.parametrize(("first", "last"), [*HOSTILE_NAMES, ("Ana", "O'Brien-Smith"), ("Ann Mary", "de la Cruz")])
+def test_an_address_is_valid_whatever_its_owner_is_called(first: str, last: str) -> None:
+    address = email(first, last, 1_234_567)
+    assert re.fullmatch(r"[a-z0-9]+(\.[a-z0-9]+)*@example\.com", address)
+    assert len(address.partition("@")[0]) <= 64
+    assert normalised_email(address) == address
+
+
+def test_ordinary_names_are_in_their_addresses() -> None:
+    assert email("Ana", "Baker", 7) == "ana.baker7@example.com"

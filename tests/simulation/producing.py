@@ -10,6 +10,7 @@ from producers.alleaves.sweep import OrderSweep
 from producers.alleaves.translate import Translator
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.lookup import BalanceLookUp
+from producers.alpine_iq.movements import Movements
 from producers.alpine_iq.sweep import BalanceSweep
 from producers.cursors import MemoryCursors
 from producers.http import Clock
@@ -22,6 +23,7 @@ from stream.contracts import topics
 from stream.contracts.commands import COMMANDS
 from stream.contracts.names import CustomerId, OrgId, account_key
 from stream.contracts.people import PEOPLE, Person
+from stream.contracts.settings import SETTINGS, Compare
 from stream.engine.partitioning import murmur2_partition
 from stream.settings import AlleavesSettings, EquitySettings
 from tests.simulation.log import SlowLog
@@ -85,6 +87,10 @@ class Producers:
         while not self._log.broker.all(topics.SETTINGS.name):
             await asyncio.sleep(LOOK_SECONDS)
 
+    def _compare(self) -> Compare:
+        records = self._log.broker.all(topics.SETTINGS.name)
+        return SETTINGS.decode(records[-1].value or b"").data.settings.compare if records else Compare.RAW
+
     async def _person(self, customer: CustomerId) -> Person | None:
         key = account_key(ORG, customer)
         partition = murmur2_partition(key, self._log.broker.partitions)
@@ -118,13 +124,14 @@ class Producers:
         orders = OrderSweep(
             org=ORG, client=shop, translator=translator, publisher=log, cursors=self.cursors, settings=self._settings
         )
-        sweep = partial(BalanceSweep, page_size=MEMBERS_PER_PAGE, clock=clock)
+        movements = Movements(ORG, provider, identities, log, self.cursors, compare=self._compare)
+        sweep = partial(BalanceSweep, movements=movements, page_size=MEMBERS_PER_PAGE, clock=clock)
         return OrgProducer(
             ORG,
             new_poller=poller,
             orders=orders,
             balances=sweep(ORG, provider, identities, log, availability),
-            look_up=BalanceLookUp(ORG, provider, identities, log, availability, contacts, clock),
+            look_up=BalanceLookUp(ORG, provider, identities, log, availability, contacts, clock, movements),
             background=(lambda: availability.watch(provider),),
         )
 

@@ -14,7 +14,7 @@ import structlog
 from producers.http import Clock
 from stream.contracts import topics
 from stream.contracts.runs import RUNS, ChangeSettings, RunCompleted, RunFailed, RunKind, RunRequested, RunStarted
-from stream.contracts.settings import Accrual, Basis, Mode, OrgSettings, RoundingMode, RoundingPer, Tolerance
+from stream.contracts.settings import Accrual, Basis, Compare, Mode, OrgSettings, RoundingMode, RoundingPer, Tolerance
 from stream.engine import unit
 from stream.engine.memory.log import MemoryBroker
 from stream.engine.ports import Output
@@ -102,9 +102,9 @@ def world_of(draw: Random, seed: int) -> World:
         repeat_every=draw.choice((0, 2, 3)),
         max_page_size=draw.choice((25, 100)),
     )
-    # Beyond the fifth, hostile names make e-mail addresses (when their owners leave one) that are none.
-    hostility = Hostility(malformed_each=1, names=5, walk_in_orders=20) if seed % 3 == 0 else None
-    return build_world(seed, int(BEGINNING_SECONDS * 1000), options=WorldOptions(size, listing, hostility))
+    hostility = Hostility(malformed_each=1, names=14, walk_in_orders=20) if seed % 3 == 0 else None
+    options = WorldOptions(size, listing, hostility, movements=draw.random() < 0.5)
+    return build_world(seed, int(BEGINNING_SECONDS * 1000), options=options)
 
 
 class _Story:
@@ -215,6 +215,7 @@ class _Story:
             "roundPer": draw.choice(("total", "order")),
             "basis": draw.choice(("total", "total_less_tax", "subtotal")),
             "tolerancePercent": draw.choice(("10", "3", "50")),
+            "compare": draw.choice(("raw", "expected")),
         }
         self.rules = rules
         self._ask(ChangeSettings(self._settings(rules), "owner"))
@@ -296,6 +297,7 @@ class _Story:
             rounding_per=RoundingPer(rules.get("roundPer", "total")),
             basis=Basis(rules.get("basis", "total")),
             tolerance=Tolerance(Decimal(rules.get("tolerancePercent", "10"))),
+            compare=Compare(rules.get("compare", "raw")),
             mode=Mode.LIVE,
             settle_seconds=SETTLE_SECONDS,
             equity_customers=tuple(str(customer) for customer in sorted(self.world.equity_override)),

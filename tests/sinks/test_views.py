@@ -71,7 +71,6 @@ def tables(path: Path) -> Iterator[sqlite3.Connection]:
     [
         ("profiles", Profile, ["org", "customer"], 0),
         ("entries", PointsEntry, ["org", "customer", "at"], 0),
-        ("cases", Case, ["org", "customer"], 0),
     ],
 )
 def test_the_tables_have_the_contracts_fields_in_their_order(

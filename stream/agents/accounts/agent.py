@@ -23,7 +23,7 @@ from stream.errors import BadRecord
 from stream.loyalty.account import Account, AnswerKind
 from stream.loyalty.accrual import move_away, observe_order
 from stream.loyalty.balances import look_up_empty, take_balance, take_movement
-from stream.loyalty.cases import acknowledge
+from stream.loyalty.casework import CaseCommand, work_on_case
 from stream.loyalty.customer import CustomerEffect, erase, observe_customer
 from stream.loyalty.rules import compile_rules
 from stream.loyalty.snapshots import take_part
@@ -62,7 +62,12 @@ class Accounts:
             facts.LookUpEmpty: _look_up_empty,
             facts.LookUpFailed: _look_up_failed,
             facts.SyncCustomer: _sync,
-            facts.AcknowledgeCase: _acknowledge,
+            facts.AcknowledgeCase: _case_command,
+            facts.AcceptDifference: _case_command,
+            facts.SilenceCase: _case_command,
+            facts.NoteCase: _case_command,
+            facts.AssignCase: _case_command,
+            facts.ResolveCase: _case_command,
         }
 
     def apply(self, event: Event[Any], turn: Turn) -> None:
@@ -249,8 +254,9 @@ def _sync(book: Book, fact: facts.SyncCustomer) -> None:
     book.command(LookUpBalance(fact.run))
 
 
-def _acknowledge(book: Book, fact: facts.AcknowledgeCase) -> None:
-    conclusion = acknowledge(book.account(), fact.case, fact.by, book.at, book.turn.version, fact.note)
+def _case_command(book: Book, fact: CaseCommand) -> None:
+    """What a person wants of a case. The verdict stays: that is the next run's."""
+    conclusion = work_on_case(book.account(), fact, book.rules, at=book.at, version=book.turn.version)
     if conclusion.case is not None:
         book.keep(conclusion.account)
         book.say_conclusion(conclusion, "")

@@ -154,28 +154,30 @@ class Book:
         self.turn.emit(topics.IDENTITIES, identity_key(self.org, identity), value)
 
     def say_conclusion(self, conclusion: Conclusion, run: str) -> None:
-        """Case and alert, where a judgement made any."""
+        """Case and alert, where a judgement or a person made any. `run`: empty where it was a person."""
         case = conclusion.case
         if case is None:
             return
         value = CASES.encode(case, org=self.org, customer=self.customer, at=self.at, source=self.turn.source)
         self.turn.emit(topics.CASES, case.id.encode(), value)
         if conclusion.alert is not None and self.rules.live:
-            self._alert(case, conclusion.alert, run)
+            self._alert(case, conclusion.alert, conclusion.reason, run)
 
-    def _alert(self, case: Case, kind: AlertKind, run: str) -> None:
+    def _alert(self, case: Case, kind: AlertKind, reason: str | None, run: str) -> None:
         alert = Alert(
             kind=kind,
             org=self.org,
             customer=self.customer,
             case=case.id,
-            sequence=len(case.history),
+            sequence=case.steps,
             ours=case.ours,
             provider=case.provider,
             difference=case.difference,
             tier_ours=tier_of(case.ours, self.rules.tiers).name,
             tier_provider=tier_of(case.provider, self.rules.tiers).name,
-            run=run,
+            causes=case.causes,
+            reason=reason,
+            run=run or None,
         )
         value, headers = encode_alert(
             alert, alert_id=self.turn.output_id(topics.ALERTS, self.customer, kind.value), at=self.at

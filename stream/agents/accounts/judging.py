@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from msgspec.structs import replace
 
 from stream.agents.accounts.book import Book
@@ -9,6 +11,8 @@ from stream.contracts.profiles import Verdict
 from stream.contracts.runs import Tally
 from stream.loyalty.account import Account
 from stream.loyalty.cases import conclude
+from stream.loyalty.explain import explain
+from stream.loyalty.order import OrderLine
 from stream.loyalty.reconcile import verdict
 
 
@@ -18,7 +22,12 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
     `account` may already differ from what is kept (an answer just taken); what the profile shows is compared with that.
     """
     shown = _shown(book.known())
-    judgement = verdict(account, lambda: (line for _, line in book.lines()), book.rules, as_of)
+
+    @cache  # read once, by who needs them: the verdict outside the tolerance, and the explanation
+    def lines() -> list[tuple[str, OrderLine]]:
+        return list(book.lines())
+
+    judgement = verdict(account, lambda: (line for _, line in lines()), book.rules, as_of)
     conclusion = conclude(
         account,
         judgement,
@@ -27,6 +36,7 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
         case_prefix=f"{book.org}:{book.customer}",
         at=book.at,
         version=book.turn.version,
+        causes=lambda: explain(account, lines(), judgement, book.rules, as_of),
     )
     book.keep(conclusion.account)
     if _shown(conclusion.account) != shown:

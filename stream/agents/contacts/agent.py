@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stream.agents.after_loss import request_run
+from stream.agents.contacts import movements
 from stream.agents.contacts.answers import facts, now
 from stream.agents.contacts.forget import Forget
 from stream.agents.contacts.join import Join
@@ -23,7 +24,7 @@ from stream.agents.contacts.state import (
 from stream.agents.links import LinkDigest
 from stream.contracts import topics
 from stream.contracts.envelope import Event
-from stream.contracts.facts import FACTS, MovementMatched
+from stream.contracts.facts import FACTS
 from stream.contracts.identities import (
     IDENTITIES,
     BalanceObserved,
@@ -183,6 +184,7 @@ def _answer_now(
     if answer is None or state.row is None:
         return state
     at = state.row.observed_at
+    movements.tell_with(turn, event.org, identity, answer, state.told, event.at)
     for customer, fact in facts(identity, answer, turn.version, observed_at=at, sweep_started_at=at, run=run):
         body = fact if customer == asked_for else replace(fact, run=None)
         value = FACTS.encode(body, org=event.org, customer=customer, at=event.at, source=turn.source)
@@ -191,15 +193,10 @@ def _answer_now(
 
 
 def _movement(event: Event[Any], data: MovementObserved, turn: Turn) -> None:
-    _, state = _identity(turn, event.org, data.identity)
-    if len(state.links) != 1:
-        return
-    ((customer, link),) = state.links.items()
-    fact = MovementMatched(
-        data.identity, link.version, turn.version, data.movement, data.kind, data.points, data.moved_at, data.note
-    )
-    value = FACTS.encode(fact, org=event.org, customer=customer, at=event.at, source=turn.source)
-    turn.emit(topics.FACTS, account_key(event.org, customer), value)
+    key, state = _identity(turn, event.org, data.identity)
+    if turn.state.get(key, IdentityState) is None:
+        turn.state.put(key, state)  # movements are forgotten with their identity, so there must be one
+    movements.take(turn, event.org, data, state, event.at)
 
 
 def _links_agree(event: Event[Any], data: LinksComplete, turn: Turn) -> bool:

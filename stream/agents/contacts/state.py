@@ -1,4 +1,4 @@
-"""State of contacts: one value per identity, one barrier per run, one digest per accounts partition."""
+"""State of contacts: two values per identity, one barrier per run, one digest per accounts partition."""
 
 from __future__ import annotations
 
@@ -58,6 +58,26 @@ class IdentityState(msgspec.Struct, frozen=True, array_like=True):
     asked: dict[str, str] = {}
 
 
+class Moved(msgspec.Struct, frozen=True, array_like=True):
+    """A redemption, adjustment or expiry of a contact; signed points, UTC ms."""
+
+    contact: str
+    kind: str
+    points: int
+    moved_at: int
+    note: str | None = None
+
+
+class KnownMovements(msgspec.Struct, frozen=True, array_like=True):
+    """Movements listed under an identity, by id. Beside `IdentityState`, which every sweep writes anew.
+
+    `dropped_through`: of so many, those up to this UTC ms are not kept any more; -1: all are.
+    """
+
+    by_id: dict[str, Moved] = {}
+    dropped_through: int = -1
+
+
 class JoinBarrier(Barrier, frozen=True, array_like=True, kw_only=True):
     """What has arrived of a run.
 
@@ -80,6 +100,11 @@ def identity_key(org: str, identity: str) -> bytes:
 def identities_of(org: str) -> bytes:
     """Prefix of all identities of an org."""
     return f"i|{org}:".encode()
+
+
+def movements_key(org: str, identity: str) -> bytes:
+    """Key of the movements of an identity."""
+    return f"m|{org}:{identity}".encode()
 
 
 def barriers_of(org: str) -> bytes:

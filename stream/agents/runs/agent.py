@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import reduce
 from typing import Any
 
 from msgspec.structs import replace
 
+from stream.agents.runs import course, provider
+from stream.agents.runs.clock import scheduled_from, tick
 from stream.agents.runs.desk import Desk
-from stream.agents.runs.state import REMEMBERED, OrgRuns, Running
+from stream.agents.runs.state import STATUSES_REMEMBERED, OrgRuns, Running
 from stream.contracts import topics
 from stream.contracts.alerts import Alert, AlertKind
-from stream.contracts.commands import SweepBalances, SweepOrders
+from stream.contracts.commands import SweepBalances
 from stream.contracts.envelope import Event
-from stream.contracts.facts import LinksRequested, SettingsChanged, SyncCustomer
+from stream.contracts.facts import SettingsChanged
 from stream.contracts.runs import (
+    ALLEAVES,
+    ALPINE_IQ,
     RUNS,
     BalanceSweepEnded,
     ChangeSettings,
     CustomerSynced,
     OrdersSweepEnded,
     Phase,
-    PhaseEntered,
     ProviderRecovered,
     ProviderUnavailable,
-    RunCompleted,
-    RunFailed,
     RunKind,
     RunRequested,
-    RunStarted,
     RunTally,
-    Tally,
+    Tick,
+    VendorUse,
 )
 from stream.contracts.settings import SettingsInForce
 from stream.engine.turn import Turn
 from stream.engine.unit import Unit, Wide
 from stream.errors import BadRecord
 from stream.loyalty.rules import compile_rules
+from stream.loyalty.schedule import check_schedule
 
 
 async def runs(units: AsyncIterator[Unit]) -> None:
@@ -48,7 +49,7 @@ async def runs(units: AsyncIterator[Unit]) -> None:
 
 
 class Runs:
-    """See `stream.engine.unit.Agent`. Events that it publishes itself come back to it and are passed over."""
+    """See `stream.engine.unit.Agent`. What it says itself comes back to it, however late, and is passed over."""
 
     name = "runs"
     source = topics.RUNS
@@ -59,21 +60,27 @@ class Runs:
     def __init__(self) -> None:
         self._apply: dict[type, Callable[[Desk, Any], None]] = {
             ChangeSettings: _change_settings,
-            RunRequested: _requested,
+            RunRequested: course.begin,
             OrdersSweepEnded: _orders_swept,
             BalanceSweepEnded: _balances_swept,
             RunTally: _tally,
             CustomerSynced: _customer_synced,
-            ProviderUnavailable: _unavailable,
-            ProviderRecovered: _recovered,
+            ProviderUnavailable: provider.unavailable,
+            ProviderRecovered: provider.recovered,
         }
 
     def apply(self, event: Event[Any], turn: Turn) -> None:
         """Apply one event."""
+        if event.source == turn.source:
+            return
+        # A tally says when the sweep was complete, the log when the last verdict was taken.
+        at = max(event.at, turn.written_at)
+        if isinstance(event.data, Tick):
+            tick(turn, event.data.minute, at)
+            return
         handler = self._apply.get(type(event.data))
         if handler is not None:
-            # A tally says when the sweep was complete, the log when the last verdict was taken.
-            handler(Desk(turn, event.org, max(event.at, turn.written_at)), event.data)
+            handler(Desk(turn, event.org, at), event.data)
 
     def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
         """Nothing in this topic is walked."""
@@ -85,61 +92,18 @@ class Runs:
 
 def _change_settings(desk: Desk, data: ChangeSettings) -> None:
     """Settings are checked before they are published; on failure the old version stays."""
-    known = desk.runs()
-    if data.settings == known.settings or data.expected_version not in (None, known.version):
+    known, chosen = desk.runs(), data.settings
+    if chosen == known.settings or data.expected_version not in (None, known.version):
         return
     version = known.version + 1
-    compile_rules(data.settings, version)
-    desk.keep(replace(known, version=version, settings=data.settings))
-    desk.ask_everywhere(SettingsChanged(version, data.settings), f"{desk.org}:settings:{version}")
-    desk.publish_settings(SettingsInForce(version, data.settings))
+    compile_rules(chosen, version)
+    check_schedule(chosen)
+    since = scheduled_from(known, chosen, desk.at)
+    desk.keep(replace(known, version=version, settings=chosen, scheduled_from=since))
+    desk.ask_everywhere(SettingsChanged(version, chosen), f"{desk.org}:settings:{version}")
+    desk.publish_settings(SettingsInForce(version, chosen))
     if version == 1:
-        _requested(desk, RunRequested(f"{desk.org}:daily:first", RunKind.DAILY, "first start"))
-
-
-def _requested(desk: Desk, data: RunRequested) -> None:
-    known = desk.runs()
-    if known.knows(data.run):
-        return
-    run = Running(data.run, data.kind, data.by, desk.at, data.customer)
-    if known.settings is None:
-        raise BadRecord(f"org {desk.org!r} has no settings yet: nothing can be reconciled for it")
-    if data.kind is RunKind.CUSTOMER:
-        _start_single(desk, known, run)
-    elif known.current is not None:
-        desk.keep(replace(known, queued=(*known.queued, run)))
-        desk.say(PhaseEntered(run.run, Phase.QUEUED))
-    else:
-        _start(desk, known, run)
-
-
-def _start_single(desk: Desk, known: OrgRuns, run: Running) -> None:
-    """One customer's run: never queued, since it waits for nobody else's balance."""
-    if run.customer is None:
-        raise BadRecord(f"run {run.run!r} is about one customer but names none")
-    customer = run.customer
-    run = replace(run, phase=Phase.BALANCES, entered={Phase.BALANCES.value: desk.at})
-    desk.keep(replace(known, singles=known.singles | {run.run: run}))
-    desk.say(RunStarted(run.run, run.kind, run.by, run.customer))
-    desk.ask(customer, SyncCustomer(run.run))
-
-
-def _start(desk: Desk, known: OrgRuns, run: Running) -> None:
-    desk.say(RunStarted(run.run, run.kind, run.by))
-    if run.kind is RunKind.DAILY:
-        _enter(desk, known, run, Phase.ORDERS)
-        desk.command(SweepOrders(run.run, run.attempt))
-    else:
-        _enter(desk, known, run, Phase.BALANCES)
-        event_id = f"{run.run}:{run.attempt}:LinksRequested"
-        desk.ask_everywhere(LinksRequested(run.run, run.attempt), event_id)
-        desk.command(SweepBalances(run.run, run.attempt))
-
-
-def _enter(desk: Desk, known: OrgRuns, run: Running, phase: Phase) -> None:
-    entered = replace(run, phase=phase, entered=run.entered | {phase.value: desk.at})
-    desk.keep(replace(known, current=entered))
-    desk.say(PhaseEntered(run.run, phase))
+        course.begin(desk, RunRequested(f"{desk.org}:daily:first", RunKind.DAILY, "first start"))
 
 
 def _current(desk: Desk, run: str) -> tuple[OrgRuns, Running] | None:
@@ -147,57 +111,64 @@ def _current(desk: Desk, run: str) -> tuple[OrgRuns, Running] | None:
     return (known, known.current) if known.current is not None and known.current.run == run else None
 
 
-def _orders_swept(desk: Desk, data: OrdersSweepEnded) -> None:
+def _in_phase(desk: Desk, data: OrdersSweepEnded | BalanceSweepEnded, phase: Phase) -> tuple[OrgRuns, Running] | None:
     found = _current(desk, data.run)
-    if found is None or found[1].phase is not Phase.ORDERS or data.attempt != found[1].attempt:
+    return found if found is not None and (found[1].phase, found[1].attempt) == (phase, data.attempt) else None
+
+
+def _orders_swept(desk: Desk, data: OrdersSweepEnded) -> None:
+    found = _in_phase(desk, data, Phase.ORDERS)
+    if found is None:
         return
-    known, run = found
+    known, run = found[0], _used(found[1], ALLEAVES, data)
     if not data.complete:
-        _fail(desk, known, run, data.reason or "the walk of the orders was incomplete")
+        course.fail(desk, known, run, data.reason or "the walk of the orders was incomplete")
         return
-    _enter(desk, known, run, Phase.BALANCES)
+    course.enter(desk, known, run, Phase.BALANCES)
     desk.command(SweepBalances(run.run, run.attempt))
 
 
 def _balances_swept(desk: Desk, data: BalanceSweepEnded) -> None:
-    found = _current(desk, data.run)
-    if found is None or found[1].phase is not Phase.BALANCES or data.attempt != found[1].attempt:
+    found = _in_phase(desk, data, Phase.BALANCES)
+    if found is None:
         return
-    known, run = found
+    known, run = found[0], _used(found[1], ALPINE_IQ, data)
     if data.complete:
-        _enter(desk, known, run, Phase.VERDICTS)
+        course.enter(desk, known, run, Phase.VERDICTS)
     else:
-        _fail(desk, known, run, data.reason or "the provider's balances could not be read")
+        course.fail(desk, known, run, data.reason or "the provider's balances could not be read")
+
+
+def _used(run: Running, vendor: str, data: OrdersSweepEnded | BalanceSweepEnded) -> Running:
+    return replace(run, vendors=run.vendors | {vendor: VendorUse.of(data.calls, data.errors, data.unreadable)})
 
 
 def _tally(desk: Desk, data: RunTally) -> None:
-    found = _current(desk, data.run)
-    if found is None:
+    if _current(desk, data.run) is None:
         return
-    known, run = found
-    run = replace(run, tallies=run.tallies | {data.partition: data.tally})
+    _tell_unknown_statuses(desk, data)
+    known = desk.runs()
+    assert known.current is not None
+    run = replace(known.current, tallies=known.current.tallies | {data.partition: data.tally})
     if len(run.tallies) < data.partitions:
         desk.keep(replace(known, current=run))
-        return
-    total = reduce(Tally.plus, run.tallies.values())
-    ended_at = run.ended_at(desk.at)
-    desk.say(RunCompleted(run.run, run.kind, run.started_at, ended_at, total, run.phases(ended_at)))
-    _next(desk, known, run)
+    else:
+        course.complete(desk, known, run)
 
 
-def _fail(desk: Desk, known: OrgRuns, run: Running, reason: str) -> None:
-    """The run ends loudly; the next one is not held up, and nothing is rolled back."""
-    desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, run.ended_at(desk.at)))
-    desk.alert(Alert(kind=AlertKind.RUN_FAILED, org=desk.org, run=run.run, reason=f"{run.phase}: {reason}"), run.run)
-    _next(desk, known, run)
-
-
-def _next(desk: Desk, known: OrgRuns, ended: Running) -> None:
-    known = replace(known, current=None, queued=known.queued[1:], ended=_remember(known.ended, ended.run))
-    waiting = desk.runs().queued
-    desk.keep(known)
-    if waiting:
-        _start(desk, known, waiting[0])
+def _tell_unknown_statuses(desk: Desk, data: RunTally) -> None:
+    """Each once in the life of an org: whoever gives it a meaning must see it, and not every night."""
+    for number, status in enumerate(data.unknown_statuses):
+        known, name = desk.runs(), status.casefold()
+        if name in known.statuses_told or len(known.statuses_told) >= STATUSES_REMEMBERED:
+            continue
+        desk.keep(replace(known, statuses_told=(*known.statuses_told, name)))
+        reason = (
+            f"The point of sale uses the order status {status!r}, which the settings do not name. Its orders count as "
+            "pending and earn nothing until `statuses` says what it means."
+        )
+        alert = Alert(kind=AlertKind.ORDER_STATUS_UNKNOWN, org=desk.org, run=data.run, reason=reason)
+        desk.alert(alert, f"status-{number}")
 
 
 def _customer_synced(desk: Desk, data: CustomerSynced) -> None:
@@ -205,30 +176,7 @@ def _customer_synced(desk: Desk, data: CustomerSynced) -> None:
     run = known.singles.get(data.run)
     if run is None:
         return
-    singles = {name: other for name, other in known.singles.items() if name != data.run}
-    desk.keep(replace(known, singles=singles, ended_singles=_remember(known.ended_singles, data.run)))
-    ended_at = run.ended_at(desk.at)
     if data.outcome == "failed":
-        reason = data.reason or "the provider did not answer"
-        desk.say(RunFailed(run.run, run.kind, run.phase, reason, run.started_at, ended_at, run.customer))
-        return
-    phases = run.phases(ended_at)
-    desk.say(RunCompleted(run.run, run.kind, run.started_at, ended_at, Tally(customers=1), phases, run.customer))
-
-
-def _remember(ended: tuple[str, ...], run: str) -> tuple[str, ...]:
-    return (*ended, run)[-REMEMBERED:]
-
-
-def _unavailable(desk: Desk, data: ProviderUnavailable) -> None:
-    known = desk.runs()
-    if known.unavailable_since is None:
-        desk.keep(replace(known, unavailable_since=data.since))
-        desk.alert(Alert(kind=AlertKind.PROVIDER_UNAVAILABLE, org=desk.org, reason=data.reason), "unavailable")
-
-
-def _recovered(desk: Desk, data: ProviderRecovered) -> None:
-    known = desk.runs()
-    if known.unavailable_since is not None:
-        desk.keep(replace(known, unavailable_since=None))
-        desk.alert(Alert(kind=AlertKind.PROVIDER_RECOVERED, org=desk.org), "recovered")
+        course.fail_single(desk, known, run, data.reason or "the provider did not answer")
+    else:
+        course.complete_single(desk, known, run, data.outcome)

@@ -11,10 +11,9 @@ from stream.cli.entry_points import EntryPoints
 from stream.cli.exits import Failed
 from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
 from stream.cli.output import line_of_json, show
-from stream.cli.readable import of_customer, of_dead_letters, of_status
+from stream.cli.readable import of_customer, of_status
 from stream.settings import Configuration
 
-dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be understood, with the reason.")
 customer = typer.Typer(no_args_is_help=True, help="What is known of a customer.")
 profiles = typer.Typer(no_args_is_help=True, help="Every customer's profile.")
 
@@ -25,42 +24,6 @@ def status(
     """Show how every org stands: customers, agreement, last run, vendors."""
     answer = invocation(context, config, debug).configured(lambda points, settings: points.status(settings))
     show(answer, as_json=as_json, readable=of_status)
-
-
-@dead_letters.command("list", epilog="Example: loyalty dead-letters list --org brand_example --limit 20")
-def list_dead_letters(
-    context: typer.Context,
-    org: Annotated[str | None, typer.Option("--org", metavar="ID", help="Only of this org (default: all).")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List the newest dead letters, redacted."""
-    answer = invocation(context, config, debug).configured(
-        lambda points, settings: points.dead_letters(settings, org=org, limit=limit)
-    )
-    show(answer, as_json=as_json, readable=of_dead_letters)
-
-
-@dead_letters.command("show", epilog="Example: loyalty dead-letters show 3:120")
-def show_dead_letter(
-    context: typer.Context,
-    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Where it is in its topic.")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show one dead letter, redacted: where it is from, who gave it up, and why."""
-    partition, offset = _place(place)
-
-    async def found(points: EntryPoints, settings: Configuration) -> object:
-        letter = await points.dead_letter(settings, partition=partition, offset=offset)
-        if letter is None:
-            raise Failed(f"there is no dead letter at {place}. loyalty dead-letters list shows those there are.")
-        return letter
-
-    show(invocation(context, config, debug).configured(found), as_json=as_json)
 
 
 @customer.command("show", epilog="Example: loyalty customer show 3528 --org brand_example")
@@ -105,10 +68,3 @@ def export_profiles(
     collected = invocation(context, config, debug).configured(export)
     if as_json:
         show(collected, as_json=True)
-
-
-def _place(text: str) -> tuple[int, int]:
-    partition, _, offset = text.partition(":")
-    if not (partition.isdecimal() and offset.isdecimal()):
-        raise typer.BadParameter(f"{text!r} is not PARTITION:OFFSET, such as 3:120")
-    return int(partition), int(offset)

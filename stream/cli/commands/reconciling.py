@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.consent import ByOption, actor
 from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
 from stream.cli.output import show
 from stream.cli.progress import shown_progress
@@ -23,6 +24,7 @@ def sync(
         str | None,
         typer.Option("--idempotency-key", metavar="KEY", help="The same key again does not start another run."),
     ] = None,
+    by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -31,7 +33,13 @@ def sync(
     with shown_progress() as progress:
         answer = invocation(context, config, debug).configured(
             lambda points, settings: points.sync(
-                settings, org=chosen(settings, org), customer=customer, wait=wait, key=key, progress=progress
+                settings,
+                org=chosen(settings, org),
+                customer=customer,
+                wait=wait,
+                key=key,
+                progress=progress,
+                by=actor(by),
             )
         )
     show(answer, as_json=as_json, readable=of_asked)
@@ -40,6 +48,7 @@ def sync(
 def backfill(
     context: typer.Context,
     org: OrgOption = None,
+    by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -47,6 +56,8 @@ def backfill(
     """Read an org's whole history (history_days) once. It goes on where it was interrupted."""
     with shown_progress() as progress:
         answer = invocation(context, config, debug).configured(
-            lambda points, settings: points.backfill(settings, org=chosen(settings, org), progress=progress)
+            lambda points, settings: points.backfill(
+                settings, org=chosen(settings, org), progress=progress, by=actor(by)
+            )
         )
     show(answer, as_json=as_json, readable=of_asked)

@@ -47,6 +47,21 @@ def sink_firestore(
     _role(context, config, json_logs, debug).configured(lambda points, settings: points.sink_firestore(settings))
 
 
+def sink_notify(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--name", help="Tells a standby from the one on duty; keep it over restarts.")
+    ] = "1",
+    config: ConfigOption = None,
+    json_logs: JsonLogsOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell people of alerts and runs by Discord, mail and webhooks. One works; others, named differently, stand by."""
+    _role(context, config, json_logs, debug).configured(
+        lambda points, settings: points.sink_notify(settings, name=name)
+    )
+
+
 def web(
     context: typer.Context, config: ConfigOption = None, json_logs: JsonLogsOption = False, debug: DebugOption = False
 ) -> None:

@@ -23,6 +23,14 @@ SETTLE_SECONDS = STALLED_SECONDS + 5
 """A unit gives up by itself after `STALLED_SECONDS`; the group would replace us a little later."""
 
 
+UnitObserver = Callable[[str, float, int], None]
+"""Told of each committed unit: the agent, the seconds it took, and how many of its transactions were aborted."""
+
+
+def _nobody(agent: str, seconds: float, retries: int) -> None:
+    """Nobody wants to know."""
+
+
 class Owned:
     """One agent's partition while this worker owns it."""
 
@@ -44,6 +52,7 @@ class Ownership:
         self.bootstrap = bootstrap
         self.prefix = prefix
         self.partitions = partitions
+        self.observed: UnitObserver = _nobody
         self._failed = failed
         self._settling = False
         self._agents: dict[str, tuple[Agent, UnitTable]] = {}

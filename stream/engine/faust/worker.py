@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def build(
         stream_buffer_maxsize=16,
         stream_wait_empty=True,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=1 << 20,
+        consumer_max_fetch_size=2 << 20,
         broker_max_poll_records=10_000,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
@@ -104,6 +105,29 @@ def _add(app: WorkerApp, one: Stateful, prefix: str, partitions: int) -> None:
     app.agent(source, name=one.agent.name)(_exit_on_failure(process))
 
 
+def every(app: WorkerApp, seconds: float, what: str, body: Callable[[], Awaitable[None]]) -> None:
+    """Have Faust's timer call `body` again and again while the worker runs; before `run`.
+
+    What it raises is logged as the failure of `what`, and it is called again: Faust would end the worker.
+    """
+
+    async def guarded() -> None:
+        try:
+            await body()
+        except Exception as error:
+            expected = isinstance(error, LoyaltyError)
+            log.warning(f"{what} failed, beginning again", error=str(error), exc_info=not expected)
+
+    app.timer(seconds, name=what)(guarded)
+
+
+def owned_partitions(app: WorkerApp, source: Topic, prefix: bytes) -> list[int]:
+    """The partitions of an agent's input that are this worker's now and whose state has a key with that prefix."""
+    name = app.ownership.prefix + source.name
+    owned = ((number, app.ownership.partition_of(TP(name, number))) for number in range(app.ownership.partitions))
+    return [number for number, partition in owned if partition and any(partition.store.scan(prefix))]
+
+
 async def _units(ownership: Ownership, stream: Any) -> AsyncIterator[Unit]:
     async for event in stream.events():
         message = event.message
@@ -135,8 +159,11 @@ class StoppableUnit(Unit):
 
     async def _commit(self, agent: Agent) -> None:
         """As `Unit.commit`, but a partition that must stop is left alone."""
+        began, retries = time.monotonic(), self.partition.retries
         try:
             await super().commit(agent)
+            seconds = time.monotonic() - began
+            self._ownership.observed(agent.name, seconds, self.partition.retries - retries)
         except PartitionStopped as stopped:
             self._ownership.stop(self._tp, str(stopped))
 

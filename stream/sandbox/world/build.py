@@ -6,6 +6,7 @@ from random import Random
 
 from stream.sandbox.world.hostile import add_hostility
 from stream.sandbox.world.model import World
+from stream.sandbox.world.movements import add_movements
 from stream.sandbox.world.options import Hostility, Listing, WorldOptions, WorldSize
 from stream.sandbox.world.provider import Directory, add_members
 from stream.sandbox.world.shop import LOCATIONS, add_customers, add_orders
@@ -38,6 +39,8 @@ def build_world(
     discrepant = rng.sample(ordinary, options.size.discrepancies)
     add_orders(world, rng, discrepant)
     add_members(world, rng, directory, discrepant)
+    if options.movements:
+        add_movements(world, Random(f"movements:{seed}"))
     if options.hostility is not None:
         add_hostility(world, options.hostility, Random(f"hostile:{seed}"), directory)
     return world

@@ -6,7 +6,7 @@ from random import Random
 
 from stream.sandbox.oracle import points_now
 from stream.sandbox.world import people
-from stream.sandbox.world.model import DAY_MS, Customer, Defect, Member, Oddity, Order, OrderState, World
+from stream.sandbox.world.model import DAY_MS, Customer, Defect, Member, Movement, Oddity, Order, OrderState, World
 from stream.sandbox.world.options import Hostility
 from stream.sandbox.world.provider import Directory, add_stranger, agreeing, enrol
 from stream.sandbox.world.shop import LOCATIONS, basket_minor, priced
@@ -21,6 +21,7 @@ def add_hostility(world: World, hostility: Hostility, rng: Random, directory: Di
     _shared_identities(world, hostility, rng, directory)
     _unknowable_balances(world, hostility, rng, directory)
     _malformed_rows(world, hostility, rng, directory)
+    _malformed_movements(world, hostility)
 
 
 def _rename(world: World, hostility: Hostility, rng: Random) -> None:
@@ -88,6 +89,13 @@ def _malformed_rows(world: World, hostility: Hostility, rng: Random, directory: 
     for _ in range(hostility.malformed_members):
         member: Member = add_stranger(world, rng, directory)
         member.broken = True
+
+
+def _malformed_movements(world: World, hostility: Hostility) -> None:
+    """Of members whom the shop does not know, so that no verdict rests on them."""
+    for member in list(world.members.values())[-hostility.malformed_movements :]:
+        for kind in ("redemption", "adjustment"):
+            member.movements.append(Movement(kind, -10, world.now_ms - 50 * DAY_MS, "unreadable", broken=True))
 
 
 def _new_customer(world: World, rng: Random) -> Customer:

@@ -113,12 +113,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What moved a provider balance besides accrual: redemption, adjustment or expiry. Points are signed."""
+    """What moved a provider balance besides accrual: redemption, adjustment or expiry. Points are signed.
+
+    `broken`: its row cannot be read, so that nobody hears of it.
+    """
 
     kind: str
     points: int
     at_ms: int
     note: str
+    broken: bool = False
 
 
 @dataclass(slots=True)

@@ -80,12 +80,15 @@ class Hostility:
     unreadable_balances: int = 2
     malformed_customers: int = 3
     malformed_members: int = 3
+    malformed_movements: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class WorldOptions:
-    """`hostility`: None for a kind world."""
+    """`hostility`: None for a kind world. `movements`: some members redeem, so that `compare = raw` and `expected`
+    disagree about them (see `world.movements`); the figures are then not the brief's."""
 
     size: WorldSize = field(default_factory=WorldSize)
     listing: Listing = field(default_factory=Listing)
     hostility: Hostility | None = None
+    movements: bool = False

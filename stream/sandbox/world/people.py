@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 
@@ -59,7 +60,9 @@ def phone(number: int) -> str:
 
 
 def email(first: str, last: str, number: int) -> str:
-    return f"{first}.{last}{number}@example.com".lower()
+    """A valid address, whatever the name is: at most 64 characters before the `@` (RFC 5321, 4.5.3.1.1)."""
+    words = (re.sub(r"[^a-z0-9]", "", part.lower())[:20] for part in (first, last))
+    return f"{'.'.join(filter(None, words)) or 'customer'}{number}@example.com"
 
 
 def written(digits: str, style: int) -> str:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from stream.sandbox.world.model import Customer, Defect, Location, Member, Oddity, Order, OrderState, World
+from stream.sandbox.world.model import Customer, Defect, Location, Member, Movement, Oddity, Order, OrderState, World
 from stream.sandbox.world.people import mixed_case, written
 
 Row = dict[str, object]
@@ -155,6 +155,26 @@ def member_row(member: Member) -> Row:
     if member.broken:
         row |= {"contactID": None, "mobilePhone": None, "email": None, "loyaltyPoints": {"value": 1}}
     return row
+
+
+def movement_row(member: Member, movement: Movement, *, hostile: bool = False) -> Row:
+    """A movement as the provider lists it. Where it is unkind: other forms of the same, ids now and then, and rows
+    that are nothing."""
+    row: Row = {
+        "contactID": member.contact_id,
+        "type": movement.kind,
+        "points": movement.points,
+        "note": movement.note,
+        "timestamp": movement.at_ms // 1000,
+    }
+    style = int(member.contact_id) % 3 if hostile else 0
+    if style == 1:
+        row |= {"points": str(movement.points), "timestamp": iso(movement.at_ms), "type": movement.kind.upper()}
+    elif style == 2:
+        number = next(place for place, each in enumerate(member.movements) if each is movement)
+        row |= {"timestamp": movement.at_ms, "id": f"{member.contact_id}-{number}"}
+        del row["type"]
+    return row | {"points": "n/a"} if movement.broken else row
 
 
 def shown_points(member: Member) -> object:

@@ -86,6 +86,13 @@ class FirestoreSink:
         """Per partition of this member: everything before is in Firestore, and committed."""
         return dict(self._committed)
 
+    def standing(self) -> tuple[bool, str]:
+        """For `/readyz`: whether partitions are exported (a topic without records counts) and Firestore takes what is
+        written, and why not."""
+        if self._writer is not None and self._writer.failing is not None:
+            return False, f"Firestore does not take what is written: {self._writer.failing}"
+        return bool(self._committed), f"{len(self._committed)} partitions are exported"
+
     async def wait_for(self, ends: Positions, *, timeout: float) -> None:
         """Wait until everything before `ends` is in Firestore (as far as it is exported). Raises TimeoutError."""
         wanted = {place: end for place, end in ends.items() if place.topic in {topic.name for topic in self._topics}}

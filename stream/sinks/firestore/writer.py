@@ -85,6 +85,8 @@ class DocumentWriter:
         self._known = KnownDocuments(known_documents)
         self._first_wait_seconds = first_wait_seconds
         self.counts = Counts()
+        self.failing: str | None = None
+        """Why the last call came to nothing; None when it did not."""
 
     def forget(self) -> None:
         """Others may have written to these documents: read each again before it is written."""
@@ -129,9 +131,11 @@ class DocumentWriter:
                 await self._learn(left)  # 1
                 due = [write for write in left if self._is_due(write)]  # 2
                 left = await self._send(due, poison)  # 3, 4
+                self.failing = None
             except Failed as failure:
                 if not failure.transient:
                     raise
+                self.failing = str(failure)
                 impossible = {entry.write.path for entry in poison}
                 left = [write for write in left if write.path not in impossible]
                 log.warning("firestore: busy or away, trying again", code=failure.code, attempt=attempt)

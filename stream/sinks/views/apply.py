@@ -28,12 +28,10 @@ ON CONFLICT (org, customer) DO UPDATE SET
     version = excluded.version, export = excluded.export
 WHERE (excluded.epoch, excluded.version) > (profiles.epoch, profiles.version)"""
 CASE = f"""
-INSERT INTO cases VALUES ({", ".join("?" * 15)})
+INSERT INTO cases VALUES ({", ".join("?" * 11)})
 ON CONFLICT (org, customer, number) DO UPDATE SET
-    id = excluded.id, state = excluded.state, opened_at = excluded.opened_at, ours = excluded.ours,
-    provider = excluded.provider, difference = excluded.difference, alerted_points = excluded.alerted_points,
-    tier_differs = excluded.tier_differs, resolved_at = excluded.resolved_at, history = excluded.history,
-    epoch = excluded.epoch, version = excluded.version
+    live = excluded.live, state = excluded.state, weight = excluded.weight, opened_at = excluded.opened_at,
+    assigned_to = excluded.assigned_to, epoch = excluded.epoch, version = excluded.version, body = excluded.body
 WHERE (excluded.epoch, excluded.version) > (cases.epoch, cases.version)"""
 # What was observed before somebody was erased must not bring the data back.
 PERSON = """
@@ -44,11 +42,7 @@ ON CONFLICT (org, customer) DO UPDATE SET
     erased_at = excluded.erased_at, phone_terms = excluded.phone_terms
 WHERE people.erased_at IS NULL OR excluded.erased_at IS NOT NULL OR excluded.observed_at > people.erased_at"""
 ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * 15)}) ON CONFLICT DO NOTHING"
-ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-SETTINGS = """
-INSERT INTO settings VALUES (?, ?, ?)
-ON CONFLICT (org) DO UPDATE SET version = excluded.version, settings = excluded.settings
-WHERE excluded.version > settings.version"""
+ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 DEAD_LETTER = f"INSERT INTO dead_letters VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
 POSITION = """
 INSERT INTO positions VALUES (?, ?, ?, ?, ?)
@@ -131,7 +125,8 @@ def start_over(connection: sqlite3.Connection) -> None:
 def drop_expired_dead_letters(connection: sqlite3.Connection, starts: Mapping[Place, int]) -> None:
     """Forget dead letters that their topic no longer has: they are kept for its days, not longer."""
     first = [(place.partition, offset) for place, offset in starts.items()]
-    connection.executemany('DELETE FROM dead_letters WHERE partition = ? AND "offset" < ?', first)
+    for table in ("dead_letters", "letter_decisions"):
+        connection.executemany(f'DELETE FROM {table} WHERE partition = ? AND "offset" < ?', first)
 
 
 def _remove(connection: sqlite3.Connection, changes: Changes) -> None:
@@ -147,9 +142,8 @@ def _write(connection: sqlite3.Connection, changes: Changes) -> None:
     connection.executemany(CASE, changes.cases.values())
     connection.executemany(ENTRY, changes.entries)
     connection.executemany(ALERT, changes.alerts)
-    connection.executemany(SETTINGS, changes.settings)
     connection.executemany(DEAD_LETTER, changes.dead_letters)
-    for statement, values in changes.runs:
+    for statement, values in changes.statements:
         connection.execute(statement, values)
 
 

@@ -31,6 +31,10 @@ TOPICS = (
     topics.RUNS,
     topics.SETTINGS,
     topics.DEAD_LETTERS,
+    topics.CURSORS,
+    topics.DELIVERIES,
+    topics.ACCESS,
+    topics.AUDIT,
 )
 """What the views are built from."""
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import structlog
 
 from stream.contracts import dead_letters, topics
+from stream.contracts.access import ACCESS
 from stream.contracts.alerts import decode_alert
-from stream.contracts.cases import CASES, Case
+from stream.contracts.audit import AUDIT
+from stream.contracts.cases import CASES, Case, CaseState
+from stream.contracts.cursors import CURSORS
+from stream.contracts.deliveries import DELIVERIES
 from stream.contracts.entries import ENTRIES
+from stream.contracts.envelope import Event, Vocabulary
 from stream.contracts.people import PEOPLE
 from stream.contracts.profiles import PROFILES, Profile
 from stream.contracts.runs import RUNS
@@ -19,13 +25,14 @@ from stream.contracts.settings import SETTINGS
 from stream.engine.ports import Headers, Input
 from stream.errors import BadRecord
 from stream.sinks.document import iso_millis
-from stream.sinks.views import people
+from stream.sinks.views import people, statements
 from stream.sinks.views.redaction import excerpt_of, plain_reason
-from stream.sinks.views.runs import Statement, statement_of
+from stream.sinks.views.runs import statements_of
+from stream.sinks.views.shown import weight_of
+from stream.sinks.views.statements import Cell, Statement
 
 log = structlog.get_logger(__name__)
 
-Cell = str | int | None
 Row = tuple[Cell, ...]
 AccountKey = tuple[str, str]
 CaseKey = tuple[str, str, int]
@@ -47,8 +54,7 @@ class Changes:
     removed_cases: set[CaseKey] = field(default_factory=set)
     entries: list[Row] = field(default_factory=list)
     alerts: list[Row] = field(default_factory=list)
-    settings: list[Row] = field(default_factory=list)
-    runs: list[Statement] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     unreadable: int = 0
 
@@ -109,13 +115,16 @@ def _add_case(changes: Changes, record: Input) -> None:
     case: Case = event.data
     key = (event.org, event.customer, case.number)
     known = changes.cases.get(key)
-    if known is None or (case.epoch, case.version) > known[-2:]:
+    if known is None or (case.epoch, case.version) > known[-3:-1]:
         changes.cases[key] = (event.org, event.customer, *_case_cells(case))
 
 
 def _case_cells(case: Case) -> Row:
-    history = _encode(case.history).decode()
-    return tuple(history if name == "history" else getattr(case, name) for name in Case.__struct_fields__)
+    """What a case is listed by, and the case itself."""
+    return (
+        *(case.number, int(case.state is not CaseState.RESOLVED), case.state.value, weight_of(case), case.opened_at),
+        *(case.assigned_to, case.epoch, case.version, _encode(case).decode()),
+    )
 
 
 def _add_entry(changes: Changes, record: Input) -> None:
@@ -131,22 +140,20 @@ def _add_alert(changes: Changes, record: Input) -> None:
     alert = decode_alert(record.value)
     headers = _text(record.headers)
     at = iso_millis(headers["ce_time"])
-    changes.alerts.append((headers["ce_id"], at, alert.kind, alert.org, alert.customer, record.value.decode()))
+    place = (record.partition, record.offset)
+    changes.alerts.append((headers["ce_id"], at, alert.kind, alert.org, alert.customer, *place, record.value.decode()))
 
 
-def _add_settings(changes: Changes, record: Input) -> None:
-    if record.value is None:
-        return
-    event = SETTINGS.decode(record.value)
-    changes.settings.append((event.org, event.data.version, _encode(event.data.settings).decode()))
+def _add_statements(
+    vocabulary: Vocabulary,
+    of: Callable[[Event[Any]], list[Statement]],
+    removed: Callable[[str], list[Statement]] = lambda _: [],
+) -> Callable[[Changes, Input], None]:
+    def add(changes: Changes, record: Input) -> None:
+        gone = record.value is None
+        changes.statements += removed(_key(record)) if gone else of(vocabulary.decode(record.value or b""))
 
-
-def _add_run(changes: Changes, record: Input) -> None:
-    if record.value is None:
-        return
-    statement = statement_of(RUNS.decode(record.value))
-    if statement is not None:
-        changes.runs.append(statement)
+    return add
 
 
 def _add_dead_letter(changes: Changes, record: Input) -> None:
@@ -183,7 +190,11 @@ _ADD: dict[str, Callable[[Changes, Input], None]] = {
     topics.CASES.name: _add_case,
     topics.ENTRIES.name: _add_entry,
     topics.ALERTS.name: _add_alert,
-    topics.SETTINGS.name: _add_settings,
-    topics.RUNS.name: _add_run,
+    topics.SETTINGS.name: _add_statements(SETTINGS, statements.of_settings),
+    topics.RUNS.name: _add_statements(RUNS, statements_of),
+    topics.CURSORS.name: _add_statements(CURSORS, statements.of_cursor),
+    topics.DELIVERIES.name: _add_statements(DELIVERIES, statements.of_delivery),
+    topics.ACCESS.name: _add_statements(ACCESS, statements.of_access, statements.removed_access),
+    topics.AUDIT.name: _add_statements(AUDIT, statements.of_audit),
     topics.DEAD_LETTERS.name: _add_dead_letter,
 }

@@ -22,8 +22,7 @@ from stream.contracts.runs import (
     RunRequested,
     RunStarted,
 )
-
-Statement = tuple[str, tuple[str | int | None, ...]]
+from stream.sinks.views.statements import FRESH, Statement
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,8 +55,24 @@ INSERT INTO providers (org, available, since, reason) VALUES (?, ?, ?, ?)
 ON CONFLICT (org) DO UPDATE SET available = excluded.available, since = excluded.since, reason = excluded.reason"""
 
 
-def statement_of(event: Event[Any]) -> Statement | None:
-    """The change that an event of `runs` makes; None when it shows nothing (settings wishes, single tallies)."""
+def statements_of(event: Event[Any]) -> list[Statement]:
+    """The changes that an event of `runs` makes; none when it shows nothing (settings wishes, single tallies)."""
+    statement = _statement_of(event)
+    fresh = _fresh(event)
+    return [each for each in (statement, fresh) if each is not None]
+
+
+def _fresh(event: Event[Any]) -> Statement | None:
+    """A whole sweep: everything of that source was seen by then."""
+    match event.data:
+        case OrdersSweepEnded(complete=True):
+            return FRESH, (event.org, "orders", event.at)
+        case BalanceSweepEnded(complete=True):
+            return FRESH, (event.org, "balances", event.at)
+    return None
+
+
+def _statement_of(event: Event[Any]) -> Statement | None:
     body = event.data
     match body:
         case RunRequested():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream.contracts.access import ApiKey, Role
 from stream.contracts.alerts import Alert
-from stream.contracts.cases import Case
+from stream.contracts.cases import Case, CauseKind
+from stream.contracts.deliveries import Delivery
 from stream.contracts.entries import PointsEntry
 from stream.contracts.profiles import Profile
 from stream.contracts.runs import Tally
+from stream.contracts.settings import OrgSettings
 from stream.sinks.document import iso, utc
 
 
@@ -43,6 +46,30 @@ class CustomerProfile:
 
 
 @dataclass(frozen=True)
+class CustomerRow:
+    """A customer in a list. `person`: None when nobody knows a name; `number`: where a search goes on after it."""
+
+    org: str
+    customer: str
+    profile: Profile
+    person: Person | None
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which customers a list shows; None: all. `case`: `live`, `open` or `acknowledged`."""
+
+    verdict: str | None = None
+    tier: str | None = None
+    shop: str | None = None
+    case: str | None = None
+
+
+EVERYBODY = Chosen()
+
+
+@dataclass(frozen=True)
 class CustomerEntry:
     """A points entry with the time at which its fact was true (UTC ms)."""
 
@@ -61,11 +88,13 @@ class CustomerCase:
 
 @dataclass(frozen=True)
 class ShownAlert:
-    """`id` is the CloudEvent's, `at` its time (UTC ms)."""
+    """`id` is the CloudEvent's, `at` its time (UTC ms); `partition`, `offset`: its place in the topic."""
 
     id: str
     at: int
     alert: Alert
+    partition: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +152,82 @@ class DeadLetter:
     source_offset: int
     key: str
     excerpt: str
+    decision: str | None = None
+    """`retry` or `discard`, once somebody decided it, at `decided_at` (UTC ms)."""
+    decided_at: int | None = None
+    decided_by: str | None = None
+
+
+@dataclass(frozen=True)
+class LetterReason:
+    """How many undecided dead letters have one reason."""
+
+    stage: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class SettingsVersion:
+    """A version of an org's settings. `in_force`: it was seen in force, not only asked for. `by`, `reason`: from the
+    audit, where a person changed it."""
+
+    version: int
+    at: int
+    in_force: bool
+    by: str | None
+    reason: str | None
+    settings: OrgSettings
+
+
+@dataclass(frozen=True)
+class SentDelivery:
+    """How a message to a channel stands; `at`: its last attempt (UTC ms)."""
+
+    org: str
+    at: int
+    delivery: Delivery
+
+
+@dataclass(frozen=True)
+class OrgKey:
+    """An API key with the org that it is for (`*`: every org)."""
+
+    org: str
+    key: ApiKey
+
+
+@dataclass(frozen=True)
+class OrgMember:
+    """Somebody's role in an org; `disabled_at`: of their account."""
+
+    org: str
+    name: str
+    role: Role
+    disabled_at: int | None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """A change that somebody made (UTC ms)."""
+
+    org: str
+    at: int
+    id: str
+    action: str
+    actor: str
+    target: str | None
+    reason: str | None
+    detail: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OrgFigures:
+    """Sums over an org. `points_outstanding`: points that customers hold; `unexplained_points`: of live cases."""
+
+    points_outstanding: int
+    live_cases: int
+    unexplained_points: int
 
 
 @dataclass(frozen=True)
@@ -135,3 +240,10 @@ class Person:
     phones: tuple[str, ...]
     email: str | None
     erased_at: int | None
+
+
+def weight_of(case: Case) -> int:
+    """How much a case matters: points that nothing explains, without sign. Of a case whose causes were never looked
+    for, all of the difference."""
+    unexplained = (cause.points for cause in case.causes if cause.kind is CauseKind.UNEXPLAINED)
+    return abs(sum(unexplained) if case.causes else case.difference)

@@ -10,15 +10,17 @@ from pydantic import HttpUrl, SecretStr
 
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient, alpine_iq_client
+from producers.alpine_iq.movements import Movements
 from producers.alpine_iq.sweep import BalanceSweep
 from producers.cursors import MemoryCursors
 from producers.http import Breaker
 from producers.identity import Identities, IdentityKey
 from stream.contracts.names import OrgId
+from stream.contracts.settings import Compare
 from stream.sandbox.failures import Conditions
 from stream.sandbox.serve import Sandbox, running
 from stream.sandbox.world.build import build_world
-from stream.sandbox.world.options import WorldSize
+from stream.sandbox.world.options import Hostility, WorldOptions, WorldSize
 from stream.settings import AlpineIQSettings
 from tests.producers.hand_clock import HandClock
 from tests.recording import RecordingPublisher
@@ -39,9 +41,17 @@ class Producer:
     cursors: MemoryCursors
     availability: Availability
     time: HandClock
+    compare: Compare = Compare.RAW
 
-    def sweep(self, page_size: int = 2000) -> BalanceSweep:
-        return BalanceSweep(ORG, self.client, self.identities, self.publisher, self.availability, page_size=page_size)
+    def sweep(self, page_size: int = 2000, movements: Movements | None = None) -> BalanceSweep:
+        return BalanceSweep(
+            ORG, self.client, self.identities, self.publisher, self.availability, movements=movements,
+            page_size=page_size,
+        )  # fmt: skip
+
+    def movements(self) -> Movements:
+        """Of a new process."""
+        return Movements(ORG, self.client, self.identities, self.publisher, self.cursors, compare=lambda: self.compare)
 
 
 @asynccontextmanager
@@ -49,12 +59,14 @@ async def producer(
     *,
     size: WorldSize = SMALL,
     hostile: bool = False,
+    movements: bool = False,
     conditions: Conditions | None = None,
     api_key: str | None = None,
 ) -> AsyncIterator[Producer]:
-    world = build_world(7, NOW_MS, size=size, hostile=hostile)
-    async with running(world, alpine_iq=conditions or Conditions()) as sandbox:
-        time = HandClock()
+    options = WorldOptions(size=size, hostility=Hostility() if hostile else None, movements=movements)
+    world = build_world(7, NOW_MS, options=options)
+    async with running(world, alpine_iq=conditions or Conditions(), clock=lambda: NOW_MS) as sandbox:
+        time = HandClock(NOW_MS / 1000)
         settings = AlpineIQSettings(
             base_url=HttpUrl(sandbox.alpine_url),
             uid=sandbox.alpine_credentials.uid,

@@ -7,15 +7,18 @@ import pytest
 
 from producers.alpine_iq.client import AlpineIQClient
 from producers.alpine_iq.lookup import BalanceLookUp, ContactData
+from producers.alpine_iq.movements import CURSOR
 from producers.identity import Identities, IdentityKey
+from stream.contracts.cursors import Cursor
 from stream.contracts.facts import LookUpEmpty, LookUpFailed
 from stream.contracts.identities import BalanceObserved
 from stream.contracts.names import CustomerId, account_key
 from stream.contracts.runs import ProviderUnavailable
+from stream.contracts.settings import Compare
 from stream.errors import Unavailable, Unreachable
 from stream.sandbox.failures import Conditions
-from stream.sandbox.world.model import Member
-from tests.producers.alpine_iq.at_the_sandbox import ORG, Producer, producer
+from stream.sandbox.world.model import DAY_MS, Member, Movement
+from tests.producers.alpine_iq.at_the_sandbox import NOW_MS, ORG, Producer, producer
 from tests.producers.scripted import Script, answer, vendor_http
 
 RUN = "brand_example:customer:1"
@@ -34,7 +37,14 @@ async def look_up(alpine: Producer, contacts: ContactData | None) -> None:
         return contacts
 
     look = BalanceLookUp(
-        ORG, alpine.client, alpine.identities, alpine.publisher, alpine.availability, contacts_of, alpine.time.clock
+        ORG,
+        alpine.client,
+        alpine.identities,
+        alpine.publisher,
+        alpine.availability,
+        contacts_of,
+        alpine.time.clock,
+        alpine.movements(),
     )
     await look.look_up(RUN, CUSTOMER)
 
@@ -148,3 +158,61 @@ async def test_contact_data_that_may_lack_something_proves_no_absence() -> None:
         alpine.sandbox.world.members["77"] = member("77", phone=PHONE)
         await look_up(alpine, ContactData(None, (PHONE,), partial=True))
     assert [body.points for body in alpine.publisher.bodies("identities")] == [475]
+
+
+def redeemed(points: int, days_ago: float) -> Movement:
+    return Movement("redemption", -points, NOW_MS - int(days_ago * DAY_MS), "reward")
+
+
+@pytest.mark.parametrize(("days_ago_read", "found"), [(None, [30, 20, 10]), (1, [20, 10])])
+async def test_where_verdicts_rest_on_movements_those_of_the_contact_come_first(
+    days_ago_read: int | None, found: list[int]
+) -> None:
+    """All of them where none were ever read, else those since then: older ones are known."""
+    async with producer(movements=True) as alpine:
+        alpine.compare = Compare.EXPECTED
+        if days_ago_read is not None:
+            read_at = NOW_MS - days_ago_read * DAY_MS
+            await alpine.cursors.save(ORG, CURSOR, Cursor(read_at, {"whole_at": str(NOW_MS - DAY_MS // 2)}))
+        redemptions = [redeemed(30, 300), redeemed(20, 3), redeemed(10, 0.5)]
+        alpine.sandbox.world.members["77"] = member("77", phone=PHONE, movements=redemptions)
+        await look_up(alpine, ContactData(None, (PHONE,)))
+        assert sum(alpine.sandbox.alpine_iq.traffic.calls.values()) == 3
+
+    bodies = alpine.publisher.bodies("identities")
+    assert [-body.points for body in bodies[:-1]] == found
+    assert isinstance(bodies[-1], BalanceObserved)
+    assert {body.identity for body in bodies} == {*IDENTITIES.of(None, (PHONE,), None)}, "so in one order"
+    cursor = await alpine.cursors.load(ORG, CURSOR)
+    assert (cursor is None) == (days_ago_read is None), "others' movements were not published"
+
+
+async def test_a_look_up_fails_where_verdicts_rest_on_movements_that_cannot_be_read() -> None:
+    def vendor(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/wallet"):
+            return answer(body='{"success": true, "data": {"loyaltyPoints": 40}, "contactID": "77"}')
+        return answer(500)
+
+    async with producer() as alpine:
+        alpine.client = AlpineIQClient(vendor_http(Script(vendor), alpine.time), "1", clock=alpine.time.clock)
+        alpine.compare = Compare.EXPECTED
+        await look_up(alpine, ContactData(None, (PHONE,)))
+        (body,) = alpine.publisher.bodies("facts")
+        assert isinstance(body, LookUpFailed)
+        assert "the movements of points could not be read" in body.reason
+        assert alpine.publisher.of("identities") == alpine.publisher.of("runs") == []
+
+        alpine.compare = Compare.RAW
+        await look_up(alpine, ContactData(None, (PHONE,)))
+        assert [body.points for body in alpine.publisher.bodies("identities")] == [40]
+
+
+async def test_a_wallet_of_nobody_in_particular_is_not_judged_by_its_movements() -> None:
+    vendor = answer(body='{"success": true, "data": {"loyaltyPoints": 40}}')
+    async with producer() as alpine:
+        alpine.client = AlpineIQClient(vendor_http(Script(vendor), alpine.time), "1", clock=alpine.time.clock)
+        alpine.compare = Compare.EXPECTED
+        await look_up(alpine, ContactData(None, (PHONE,)))
+    (body,) = alpine.publisher.bodies("facts")
+    assert isinstance(body, LookUpFailed)
+    assert "which contact" in body.reason

@@ -76,21 +76,79 @@ def test_a_dead_letter_holds_the_original_bytes_and_the_reason() -> None:
     assert headers[dead_letters.ORG] == b"brand_example"
 
 
-def test_a_movement_goes_to_its_contact() -> None:
-    raw = b'{"contactID": "40012", "type": "expiry", "points": -40, "note": "old", "timestamp": 1700000000}'
-    output = translate.movement(raw, "adjustment", IDENTITIES, ORG)
-
-    body = VOCABULARY.decode(output.value or b"").data
-    (identity,) = IDENTITIES.of("40012", (), None)
-    assert output.key == identity_key(ORG, identity)
-    assert isinstance(body, MovementObserved)
-    assert (body.kind, body.points, body.moved_at, body.note) == ("expiry", -40, 1_700_000_000_000, "old")
-    assert translate.movement(raw, "adjustment", IDENTITIES, ORG) == output, "the same row is the same movement"
+def movement_row(**changes: object) -> bytes:
+    known = {"contactID": "40012", "type": "redemption", "points": -40, "note": "old", "timestamp": 1_700_000_000}
+    return msgspec.json.encode({name: value for name, value in (known | changes).items() if value is not None})
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{}", b'{"contactID": "1", "points": 5}', b'{"contactID": "1", "timestamp": 5}', b'{"points": 5}']
+    ("changes", "kind", "points", "at", "because"),
+    [
+        ({}, "redemption", -40, 1_700_000_000_000, "as assumed"),
+        ({"points": 40}, "redemption", -40, 1_700_000_000_000, "what was redeemed is gone, with or without a minus"),
+        ({"type": "points_expired", "points": "40"}, "expiry", -40, 1_700_000_000_000, "the row knows better"),
+        ({"type": "ADJUSTMENT", "points": 40}, "adjustment", 40, 1_700_000_000_000, "an adjustment may add"),
+        ({"type": "birthday"}, "adjustment", -40, 1_700_000_000_000, "an unknown kind is that of its list"),
+        ({"type": None, "points": None, "value": 7}, "adjustment", 7, 1_700_000_000_000, "another name"),
+        ({"timestamp": 1_700_000_000_123}, "redemption", -40, 1_700_000_000_123, "milliseconds"),
+        ({"timestamp": "1700000000"}, "redemption", -40, 1_700_000_000_000, "seconds as text"),
+        ({"timestamp": "2023-11-14T22:13:20.5Z"}, "redemption", -40, 1_700_000_000_500, "ISO 8601"),
+        ({"timestamp": "2023-11-14 22:13:20"}, "redemption", -40, 1_700_000_000_000, "without a zone: UTC"),
+        ({"timestamp": None, "createdAt": 1_700_000_000}, "redemption", -40, 1_700_000_000_000, "another name"),
+    ],
+)
+def test_a_movement_is_read_tolerantly(
+    changes: dict[str, object], kind: str, points: int, at: int, because: str
+) -> None:
+    row = translate.moved(movement_row(**changes), "adjustment")
+    assert (row.contact, row.kind, row.points, row.moved_at) == ("40012", kind, points, at), because
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b"[]",
+        movement_row(points=None),
+        movement_row(points="n/a"),
+        movement_row(timestamp=None),
+        movement_row(timestamp=0),
+        movement_row(timestamp=True),
+        movement_row(timestamp="yesterday"),
+        movement_row(timestamp=10**15),
+        movement_row(contactID=None),
+        movement_row(contactID="0"),
+    ],
 )
 def test_a_movement_without_points_time_or_contact_is_unreadable(raw: bytes) -> None:
     with pytest.raises(Unreadable):
-        translate.movement(raw, "adjustment", IDENTITIES, ORG)
+        translate.moved(raw, "adjustment")
+
+
+def test_a_movement_is_published_under_every_identity_of_its_contact() -> None:
+    row = translate.moved(movement_row(note="for Ann, ann@b.co, 555-123-4567"), "adjustment")
+    held = IDENTITIES.of("40012", ("5551234567",), None)
+    outputs = list(translate.movement("m1", row, held, Millis(5), ORG))
+    assert [output.key for output in outputs] == [identity_key(ORG, identity) for identity in held]
+    for identity, output in zip(held, outputs, strict=True):
+        event = VOCABULARY.decode(output.value or b"")
+        assert (event.org, event.at) == (ORG, 5), "when it was read: what moved long ago is news"
+        note = event.data.note
+        assert event.data == MovementObserved(identity, "40012", "m1", "redemption", -40, 1_700_000_000_000, note)
+        assert note.startswith("for Ann, ")
+        assert "b.co" not in note
+        assert "123" not in note
+
+
+def test_a_movement_has_the_same_id_however_often_and_in_whatever_order_it_is_listed() -> None:
+    rows = [
+        translate.moved(movement_row(**changes), "redemption")
+        for changes in ({}, {}, {"points": -41}, {"timestamp": 1_700_000_001}, {"contactID": "2"}, {"id": 7})
+    ]
+    ids = [known for known, _ in translate.numbered(rows)]
+    assert len(set(ids)) == 6, "two equal ones are two"
+    assert ids[-1] == "redemption:7"
+    assert {known for known, _ in translate.numbered(rows[::-1])} == set(ids)
+    assert [known for known, _ in translate.numbered(rows[2:])] == ids[2:]
+    (long, _), *_ = translate.numbered([translate.moved(movement_row(id="x" * 400), "redemption")])
+    assert len(long) == 32

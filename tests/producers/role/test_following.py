@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import asyncio
 
-from producers.role.following import ErasedPeople
+from producers.role.following import ErasedPeople, OrgsWithSettings
 from stream.contracts.names import OrgId, account_key
 from stream.contracts.people import PEOPLE, Person, PersonErased
+from stream.contracts.settings import SETTINGS, Compare, OrgSettings, SettingsInForce
 from stream.errors import Unreachable
 from tests.producers.waiting import until
 from tests.recording import RecordingPublisher
@@ -41,3 +42,16 @@ async def test_whoever_is_written_again_after_the_erasure_is_erased_again() -> N
     task.cancel()
     assert [(record.key, record.value) for record in publisher.of("people")] == [(KEY, ERASED)]
     assert people.of(ORG) == {"7"}
+
+
+def test_what_balances_are_compared_with_is_what_the_settings_in_force_say() -> None:
+    settings = OrgsWithSettings()
+    assert settings.compare(ORG) is Compare.RAW, "before any were read"
+    for version, compare in ((1, Compare.RAW), (2, Compare.EXPECTED)):
+        body = SettingsInForce(version, OrgSettings(compare=compare))
+        settings.apply(ORG.encode(), SETTINGS.encode(body, org=ORG, at=1, source="runs"))
+    assert settings.compare(ORG) is Compare.EXPECTED
+    settings.apply(ORG.encode(), b"not settings")
+    settings.apply(ORG.encode(), None)
+    assert settings.compare(ORG) is Compare.EXPECTED
+    assert settings.compare(OrgId("other")) is Compare.RAW

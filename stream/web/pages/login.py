@@ -1,0 +1,67 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from stream.web.access.cookies import clear_session, set_session
+from stream.web.access.gate import session_cookie
+from stream.web.access.limits import RateLimit
+from stream.web.pages.rendering import document
+from stream.web.pages.routes import PageRoute, field, form_of, see
+from stream.web.requests import site
+
+NAME_CHARACTERS = 64
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/login")
+def form(request: Request) -> Response:
+    """Who are you?"""
+    return _form(request.query_params.get("next", ""))
+
+
+@router.post("/login")
+async def log_in(request: Request) -> Response:
+    """Begin a session, and go where one wanted to."""
+    fields, here = await form_of(request), site(request)
+    name, wanted = field(fields, "name").lower()[:NAME_CHARACTERS], field(fields, "next")
+    if wait := _wait(request, name):
+        return _form(wanted, name=name, failed=f"Too many attempts: wait {wait:.0f} s.", status=429)
+    caller = await asyncio.to_thread(here.authenticator.by_password, name, fields.get("password", [""])[0])
+    if caller is None:
+        return _form(wanted, name=name, failed="Name and password do not fit together.", status=401)
+    answer = see(own_path(wanted))
+    set_session(answer, here.sessions.begin(caller.id), request)
+    return answer
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> Response:
+    """End the session."""
+    token = session_cookie(request.headers.getlist("cookie"))
+    if token:
+        site(request).sessions.end(token)
+    answer = see("/login")
+    clear_session(answer, request)
+    return answer
+
+
+def own_path(wanted: str) -> str:
+    """Where to go: a path of this site, else its first page."""
+    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if plain and not any(ord(each) < 32 for each in wanted) else "/"
+
+
+def _wait(request: Request, name: str) -> float:
+    attempts: RateLimit = request.app.state.attempts
+    callers = (f"name:{name}", f"from:{request.client.host if request.client else ''}")
+    return max(attempts.wait(caller) for caller in callers)
+
+
+def _form(wanted: str, *, name: str = "", failed: str | None = None, status: int = 200) -> Response:
+    return HTMLResponse(document("login.html", wanted=own_path(wanted), name=name, failed=failed), status)
