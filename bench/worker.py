@@ -1,4 +1,5 @@
-"""One worker for `bench.pipeline`: says, in one line of JSON, how long it took and what it used."""
+"""One worker for the benches. Run by itself it is `bench.pipeline`'s, and says in one line of JSON how long it took and
+what it used."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ from stream.engine.faust.worker import Stateful, WorkerApp, build, run
 LOOK_SECONDS = 0.02
 
 
-async def main(bootstrap: str, prefix: str, folder: Path, partitions: int, until: int) -> None:
-    """Run until `until` facts were applied since the start."""
-    app = build(
+def worker_of(bootstrap: str, prefix: str, folder: Path, partitions: int) -> WorkerApp:
+    """A worker with all agents, its state in `folder`."""
+    return build(
         (
             Stateful(Accounts(), accounts, topics.ACCOUNTS_CHANGELOG),
             Stateful(Contacts(), contacts, topics.CONTACTS_CHANGELOG),
@@ -35,19 +36,24 @@ async def main(bootstrap: str, prefix: str, folder: Path, partitions: int, until
         data_dir=folder,
         name="bench",
     )
+
+
+async def main(bootstrap: str, prefix: str, folder: Path, partitions: int, until: int) -> None:
+    """Run until `until` facts were applied since the start."""
+    app = worker_of(bootstrap, prefix, folder, partitions)
     ready = asyncio.Event()
     running = asyncio.create_task(run(app, ready.set))
     await ready.wait()
-    while not _facts(app):  # the first fetch is the start, not the work
+    while not facts_of(app):  # the first fetch is the start, not the work
         await asyncio.sleep(LOOK_SECONDS)
-    before, began, cpu = _facts(app), time.monotonic(), time.process_time()
-    while _facts(app) < until:
+    before, began, cpu = facts_of(app), time.monotonic(), time.process_time()
+    while facts_of(app) < until:
         if running.done():
             await running
         await asyncio.sleep(LOOK_SECONDS)
     said = {
-        "applied": _facts(app),
-        "timed": _facts(app) - before,
+        "applied": facts_of(app),
+        "timed": facts_of(app) - before,
         "dead_letters": app.ownership.dead_letters(),
         "seconds": time.monotonic() - began,
         "cpu_seconds": time.process_time() - cpu,
@@ -57,7 +63,8 @@ async def main(bootstrap: str, prefix: str, folder: Path, partitions: int, until
     os._exit(0)
 
 
-def _facts(app: WorkerApp) -> int:
+def facts_of(app: WorkerApp) -> int:
+    """Facts applied since the start."""
     return app.ownership.applied("accounts")
 
 

@@ -29,7 +29,6 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
@@ -111,9 +110,6 @@ class FirestoreSettings(Section):
     """Also write each points entry under its customer (Firestore bills every write)."""
 
 
-SHORTEST_WEB_KEY = 32
-
-
 class WebSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -123,13 +119,6 @@ class WebSettings(Section):
     """What one API key or person may ask."""
     key: Secret | None = None
     """An API key that may everything, besides those that were created: for the first start where others reach it."""
-
-    @field_validator("key")
-    @classmethod
-    def _cannot_be_guessed(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < SHORTEST_WEB_KEY:
-            raise ValueError(f"has fewer than {SHORTEST_WEB_KEY} characters: make one of random ones")
-        return key
 
 
 class SmtpSettings(Section):

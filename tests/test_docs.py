@@ -47,8 +47,13 @@ COMMANDS = list(commands())
 ROLES = ("loyalty poll", "loyalty worker", "loyalty sink firestore", "loyalty web")
 
 EXPECTED = {
-    "demo", "up", "poll", "worker", "sink firestore", "web", "sync", "status", "backfill", "topics check",
-    "topics apply", "dead-letters list", "dead-letters show", "customer show", "profiles export",
+    "demo", "up", "poll", "worker", "sink firestore", "sink notify", "web", "sync", "status", "backfill",
+    "topics check", "topics apply", "dead-letters list", "dead-letters show", "customer show", "profiles export",
+    "notify test", "notify resend", "runs list", "runs show", "runs watch", "cases list", "cases show", "cases ack",
+    "cases accept", "cases silence", "cases note", "cases assign", "cases resolve", "alerts tail", "alerts replay",
+    "org list", "org go-live", "org pause", "settings show", "settings diff", "settings apply", "dead-letters retry",
+    "dead-letters discard", "mcp", "keys create", "keys list", "keys revoke", "users add", "users list",
+    "users remove", "users disable",
 }  # fmt: skip
 
 

@@ -105,6 +105,7 @@ class OrderSweep:
         walk = _Walk(self, run, attempt, last, on_progress)
         self.walks.mark()
         try:
+            await self.client.http.until_admitted()
             await walk.read()
             await walk.finish()
         except VendorError as error:

@@ -65,6 +65,7 @@ class BalanceSweep:
         budget = self._client.http.budget
         calls_before, errors_before = budget.calls, budget.errors.copy()
         sweep = _Sweep(translate.Request(self._org, run, attempt))
+        await self._client.http.until_admitted()
         reason = await self._read(sweep)
         if reason is None:
             await self._complete(sweep)

@@ -27,11 +27,16 @@ class Breaker:
         """Whether calls are turned away (also while a trial is under way)."""
         return self._opened_at is not None
 
+    @property
+    def remaining_seconds(self) -> float:
+        """How long calls are turned away from now on; 0 when the next one is let pass, perhaps as a trial."""
+        if self._opened_at is None:
+            return 0
+        return max(0.0, self._opened_at + self._open_seconds - self._clock.monotonic())
+
     def check(self, vendor: str) -> None:
         """Raise `Open`, with the seconds to wait, while calls are turned away."""
-        if self._opened_at is None:
-            return
-        remaining = self._opened_at + self._open_seconds - self._clock.monotonic()
+        remaining = self.remaining_seconds
         if remaining > 0:
             raise Open(
                 f"{vendor} failed {self._failed_in_a_row} times in a row and is left alone for a while",

@@ -153,6 +153,11 @@ class VendorHttp:
                 return await self._attempt(request, authorized)
         raise AssertionError("tenacity returns or raises")
 
+    async def until_admitted(self) -> None:
+        """Wait while the breaker turns calls away: what is asked for once a day need not fail for half a minute."""
+        if remaining := self.breaker.remaining_seconds:
+            await self._clock.sleep(remaining)
+
     async def _attempt(self, request: _Request, authorized: bool) -> Answer:
         self.breaker.check(self.vendor)
         headers = request.headers | (dict(await self._authorize.headers(self)) if authorized else {})

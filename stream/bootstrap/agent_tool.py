@@ -14,6 +14,7 @@ from mcp.server.stdio import stdio_server
 
 from stream.bootstrap.browsing import views_at
 from stream.bootstrap.deciding import now_ms
+from stream.bootstrap.library import regions_of
 from stream.bootstrap.opening import local_key_path, require_access
 from stream.bootstrap.places import folder_of, kafka_of
 from stream.bootstrap.serving import http
@@ -68,8 +69,7 @@ async def agent_tool_http(configuration: Configuration, *, host: str, port: int)
 
 
 def _service(configuration: Configuration, views: Views) -> LoyaltySync:
-    regions = {org.id: org.alleaves.phone_region for org in configuration.orgs if org.alleaves}
-    return LoyaltySync(views, _NobodyPublishes(), regions=regions, clock=now_ms)
+    return LoyaltySync(views, _NobodyPublishes(), regions=regions_of(configuration), clock=now_ms)
 
 
 class _NobodyPublishes:

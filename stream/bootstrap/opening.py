@@ -19,11 +19,22 @@ from stream.web.access.keys import read_local_key
 
 WAIT_MS = 250
 ASK_SECONDS = 5.0
+SHORTEST_KEY = 32
 
 
 def local_key_path(folder: DataFolder) -> Path:
     """The file with the key of whoever may read the data folder."""
     return folder.root / "web.key"
+
+
+def configured_key(web: WebSettings) -> str | None:
+    """`web.key`. Raises ConfigurationError for one that could be guessed."""
+    if web.key is None:
+        return None
+    key = web.key.get_secret_value()
+    if len(key) < SHORTEST_KEY:
+        raise ConfigurationError(f"web.key has fewer than {SHORTEST_KEY} characters: make one of random ones.")
+    return key
 
 
 async def require_access(web: WebSettings, bootstrap: str, prefix: str) -> None:

@@ -184,7 +184,7 @@ async def web(configuration: Configuration) -> None:
     """Keep the views, log what happens to runs, and serve the API."""
     from stream.bootstrap.journal import Journal
     from stream.bootstrap.measuring import ViewsMeter, repeatedly
-    from stream.bootstrap.opening import local_key_path, require_access
+    from stream.bootstrap.opening import configured_key, local_key_path, require_access
     from stream.bootstrap.run_changes import RunWatch
     from stream.engine.publisher import KafkaPublisher
     from stream.sinks.views.follower import ViewsFollower
@@ -225,7 +225,7 @@ async def web(configuration: Configuration) -> None:
                 publisher,
                 originals=KafkaOriginals(station.bootstrap, station.prefix),
                 local_key=local_key(local_key_path(station.folder)),
-                configured_key=web.key.get_secret_value() if web.key else None,
+                configured_key=configured_key(web),
                 regions={org.id: org.alleaves.phone_region for org in configuration.orgs if org.alleaves},
                 calls_a_minute=web.calls_a_minute,
             )

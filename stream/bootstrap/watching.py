@@ -13,7 +13,8 @@ from stream.web.shapes import Json, run_shown
 from stream.web.shapes.status import stats_shown
 
 APPEAR_SECONDS = 10.0
-LOOKED_AT = 20
+LOOKED_AT = 200
+"""Runs of one customer are among them."""
 
 
 async def watch_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import sys
 from typing import Annotated
 
@@ -34,6 +35,9 @@ def require_consent(told: str, *, yes: bool) -> None:
     typer.echo(told, err=True)
     if yes:
         return
+    # The event loop that has looked before this leaves handlers behind that would swallow both.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     typer.echo("Go on? [y/N] ", err=True, nl=False)
     try:
         answer = sys.stdin.readline()

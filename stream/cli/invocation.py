@@ -95,7 +95,11 @@ class Invocation:
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, stop, number)
-            return await work
+            try:
+                return await work
+            finally:  # uvloop would leave them in place, and swallow signals between two parts of a command
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -33,7 +33,10 @@ class Role(StrEnum):
     @property
     def rank(self) -> int:
         """0 for viewer, rising."""
-        return list(Role).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ApiKey(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -54,6 +54,11 @@ class Turn:
         """(epoch, source offset) of the record at hand."""
         return self.place.epoch, self.offset
 
+    @property
+    def staged(self) -> int:
+        """How many outputs the unit has by now."""
+        return len(self._outputs) + len(self._latest)
+
     def output_id(self, topic: Topic, customer: str, kind: str) -> str:
         """The deterministic id of an output: the same whenever the same record is applied again."""
         place = self.place

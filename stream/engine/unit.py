@@ -43,7 +43,10 @@ from stream.engine.turn import Place, Turn
 from stream.errors import BadRecord, LoyaltyError, PartitionStopped
 
 CHUNK_KEYS = 4000
-"""Keys visited per transaction of a partition-wide record: bounds its size and how long the loop is held."""
+CHUNK_OUTPUTS = 4000
+"""Keys visited per transaction of a partition-wide record, and outputs after which it ends earlier: bound its size."""
+STRETCH_KEYS = 250
+"""Keys visited before other partitions get their turn: bounds how long the loop is held."""
 TAKEN_IDS = 256
 BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)
 TRYING_SECONDS = 45.0
@@ -250,19 +253,28 @@ class Partition:
             work.resume(cursor.gathered)
         while cursor.number < len(work.prefixes):
             prefix = work.prefixes[cursor.number]
-            found = list(islice(self.store.scan(prefix, cursor.after or None), CHUNK_KEYS))
-            for key, _ in found:
-                self._visit(work, turn, cursor.number, key, event)
-            if len(found) < CHUNK_KEYS:
+            found = [key for key, _ in islice(self.store.scan(prefix, cursor.after or None), CHUNK_KEYS)]
+            visited = await self._visit_chunk(work, turn, cursor.number, found, event)
+            if visited == len(found) < CHUNK_KEYS:
                 cursor = Cursor(cursor.number + 1)
                 continue
-            cursor = Cursor(cursor.number, found[-1][0], work.gathered())
+            cursor = Cursor(cursor.number, found[visited - 1], work.gathered())
             turn.state.put(cursor_key(event.id), cursor)
             turn.keep()
             await self._transact(turn, self.position)
             turn = self._turn(record.offset)
         work.finish(turn)
         return turn
+
+    async def _visit_chunk(self, work: Wide, turn: Turn, number: int, found: Sequence[bytes], event: Event[Any]) -> int:
+        """Visit keys until there is enough for a transaction; returns how many were visited."""
+        for visited, key in enumerate(found, start=1):
+            self._visit(work, turn, number, key, event)
+            if turn.staged >= CHUNK_OUTPUTS:
+                return visited
+            if visited % STRETCH_KEYS == 0:
+                await asyncio.sleep(0)
+        return len(found)
 
     def _visit(self, work: Wide, turn: Turn, number: int, key: bytes, event: Event[Any]) -> None:
         """A failure in the middle cannot be dead-lettered: part of the event has been committed."""

@@ -26,15 +26,13 @@ from stream.contracts.cases import Cause, CauseKind
 from stream.contracts.profiles import Verdict
 from stream.loyalty.account import Account
 from stream.loyalty.counterfactual import Hypothesis
-from stream.loyalty.hypotheses import Hypotheses
+from stream.loyalty.hypotheses import Hypotheses, Theory
 from stream.loyalty.order import OrderLine
 from stream.loyalty.reconcile import Judgement
 from stream.loyalty.rules import Rules
 
 MOST_ORDERS = 10
 """Orders that a cause names; it counts all of them."""
-
-Theory = tuple[Hypothesis, ...]
 
 
 def explain(
@@ -62,18 +60,31 @@ class _Search:
 
     def causes(self) -> tuple[Cause, ...]:
         """The causes, and what is left."""
-        theory = next((each for each in self._theories() if self._adds_up(each)), None)
-        if theory is None:
-            theory = next((each for each in self._with_evidence() if self._adds_up(each, 1)), None)
+        theory = self._one(0) or self._several() or self._nearly()
         if theory is not None:
             return self._told(theory)
-        booked = self._all.never_booked(self._apart - self._all.points(self._evidence))
+        rest = self._apart - self._all.points(self._evidence)
+        booked = self._all.never_booked(rest, self._evidence)
         return self._told(self._evidence if booked is None else (*self._evidence, booked))
 
+    def _one(self, slack: int) -> Theory | None:
+        """One cause alone, evidence before hypotheses."""
+        for each in self._evidence:
+            if self._adds_up((each,), slack):
+                return (each,)
+        return next(((each,) for each in self._all.single() if abs(each.alone - self._apart) <= slack), None)
+
+    def _several(self) -> Theory | None:
+        return next((each for each in self._theories() if self._adds_up(each)), None)
+
+    def _nearly(self) -> Theory | None:
+        """The evidence and one hypothesis, to within a point."""
+        if not self._evidence:
+            return self._one(1)
+        return next((each for each in self._with_evidence() if self._adds_up(each, 1)), None)
+
     def _theories(self) -> Iterator[Theory]:
-        """Every theory in order of likelihood; those of two and more only where the single parts may add up."""
-        yield from ((each,) for each in self._evidence)
-        yield from ((each,) for each in self._all.single())
+        """Every theory of two and more in order of likelihood; pairs only where the single parts may add up."""
         if self._evidence:
             yield self._evidence
             yield from self._with_evidence()
@@ -105,9 +116,7 @@ class _Search:
                 yield (*self._evidence, *three)
 
     def _adds_up(self, theory: Theory, slack: int = 0) -> bool:
-        if not theory or not _compatible(theory):
-            return False
-        return abs(self._all.points(theory) - self._apart) <= slack
+        return _compatible(theory) and abs(self._all.points(theory) - self._apart) <= slack
 
     def _told(self, theory: Theory) -> tuple[Cause, ...]:
         """Each cause with what it adds to those before it; the rest last."""
@@ -125,5 +134,7 @@ class _Search:
 
 def _compatible(theory: Sequence[Hypothesis]) -> bool:
     """No order twice, and one way of counting."""
-    orders = [order for each in theory for order in each.seen]
-    return len(set(orders)) == len(orders) and sum(each.counts_otherwise for each in theory) <= 1
+    if sum([each.counts_otherwise for each in theory]) > 1:
+        return False
+    about = [each.seen.keys() for each in theory if each.seen]
+    return len(about) < 2 or all(one.isdisjoint(other) for one, other in combinations(about, 2))

@@ -54,7 +54,22 @@ def counted(order: OrderObserved | OrderLine, rules: Rules) -> tuple[int, str | 
         return 0, why_not
     if rules.basis is Basis.TOTAL:
         return order.total_minor - order.refunded_minor, None
-    return _less_tax(order, rules.basis)
+    return amount_under(order, rules.basis)
+
+
+def amount_under(order: OrderObserved | OrderLine, basis: Basis) -> tuple[int, str | None]:
+    """Minor units of an order that is fit to count, and why it counts nothing under that basis.
+
+    A tax that the vendor did not say is unknown, not 0: such an order counts nothing without it and says so. A missing
+    subtotal is total − tax where the tax is known.
+    """
+    if basis is Basis.TOTAL:
+        return order.total_minor - order.refunded_minor, None
+    if basis is Basis.SUBTOTAL and order.subtotal_minor is not None:
+        return order.subtotal_minor - order.refunded_minor, None
+    if order.tax_minor is None:
+        return 0, "no_subtotal" if basis is Basis.SUBTOTAL else "no_tax"
+    return order.total_minor - order.tax_minor - order.refunded_minor, None
 
 
 def _unfit(order: OrderObserved | OrderLine, rules: Rules) -> str | None:
@@ -72,13 +87,3 @@ def _unfit(order: OrderObserved | OrderLine, rules: Rules) -> str | None:
     if order.walk_in:
         return "walk_in"
     return None if order.currency == rules.currency else "other_currency"
-
-
-def _less_tax(order: OrderObserved | OrderLine, basis: Basis) -> tuple[int, str | None]:
-    """Amount under a basis without tax. A tax that the vendor did not say is unknown, not 0: such an order counts
-    nothing and says so. A missing subtotal is total − tax where the tax is known."""
-    if basis is Basis.SUBTOTAL and order.subtotal_minor is not None:
-        return order.subtotal_minor - order.refunded_minor, None
-    if order.tax_minor is None:
-        return 0, "no_subtotal" if basis is Basis.SUBTOTAL else "no_tax"
-    return order.total_minor - order.tax_minor - order.refunded_minor, None

@@ -25,12 +25,17 @@ def points_for(spend: Sequence[int], equity: bool, rules: Rules) -> Points:
 
 
 def points_of_order(minor: int, accrual: int, equity: bool, rules: Rules) -> int:
-    """Points of one order where each is rounded by itself; negative for a refund as an order of its own.
+    """Points of one order where each is rounded by itself; negative for a refund as an order of its own."""
+    weights = rules.equity if equity else rules.plain
+    return rounded(minor * weights[accrual], rules.denominator, half_up=rules.half_up)
+
+
+def rounded(earned: int, denominator: int, *, half_up: bool) -> int:
+    """`earned / denominator` in whole points.
 
     Half up is half away from zero, so that an order and its full refund cancel out; floor is towards −∞.
     """
-    earned = minor * (rules.equity if equity else rules.plain)[accrual]
-    if not rules.half_up:
-        return earned // rules.denominator
-    rounded = (2 * abs(earned) + rules.denominator) // (2 * rules.denominator)
-    return rounded if earned >= 0 else -rounded
+    if not half_up:
+        return earned // denominator
+    points = (2 * abs(earned) + denominator) // (2 * denominator)
+    return points if earned >= 0 else -points

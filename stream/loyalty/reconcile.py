@@ -126,7 +126,8 @@ def _agreeing_cut_off(
     what it counted before.
     """
     since = as_of - rules.settle_ms
-    steps = sorted((step for line in lines for step in _steps(line, since, rules)), key=itemgetter(0), reverse=True)
+    recent = [line for line in lines if line.created_at > since or line.changed_at > since]
+    steps = sorted((step for line in recent for step in _steps(line, since, rules)), key=itemgetter(0), reverse=True)
     spend, rounded = list(account.spend), account.rounded[account.equity]
     moved = compared_points(account, rules) - account.points
     for position, (at, accrual, before, after) in enumerate(steps):

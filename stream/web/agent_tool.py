@@ -7,6 +7,7 @@ that the key is not for does not exist for it.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
@@ -217,8 +218,8 @@ def agent_tool(service: LoyaltySync, caller: CallerOf) -> FastMCP[None]:
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     tools = AgentTool(service, caller)
-    server.add_tool(tools.check_points, title="Check points", annotations=LOOKS)
-    server.add_tool(tools.explain_points, title="Explain points", annotations=LOOKS)
+    for tool, title in ((tools.check_points, "Check points"), (tools.explain_points, "Explain points")):
+        server.add_tool(tool, title=title, description=inspect.getdoc(tool), annotations=LOOKS)
     return server
 
 

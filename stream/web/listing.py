@@ -6,7 +6,7 @@ import base64
 import binascii
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -89,8 +89,9 @@ class Listing(Generic[Item, Shown]):
         buffer = io.StringIO()
         writer = csv.writer(buffer)
         writer.writerow(self.columns)
+        paths = [tuple(column.split(".")) for column in self.columns]
         for shown in self._all(after):
-            writer.writerow([cell(_at(shown, column)) for column in self.columns])
+            writer.writerow([cell(_at(shown, path)) for path in paths])
             if buffer.tell() > 1 << 16:
                 yield _drained(buffer)
         yield _drained(buffer)
@@ -133,16 +134,18 @@ def etagged(request: Request, body: object, tag: str) -> Response:
 
 def cell(value: object) -> object:
     """A value as a spreadsheet shows it: text that would be a formula there is made text again."""
-    if isinstance(value, Mapping | list | tuple):
+    if type(value) is int or value is None:  # most of them
+        return value
+    if isinstance(value, dict | list | tuple):
         value = _encode(value).decode()
     if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
         return f"'{value}"
     return value
 
 
-def _at(shown: object, column: str) -> object:
-    for step in column.split("."):
-        if not isinstance(shown, Mapping):
+def _at(shown: object, path: tuple[str, ...]) -> object:
+    for step in path:
+        if not isinstance(shown, dict):
             return None
         shown = shown.get(step)
     return shown

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from stream.contracts.settings import OrgSettings
 from stream.web.access.sessions import COOKIE
@@ -47,6 +48,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
         schemas |= _settings()
+        made["components"]["responses"] = {str(status): _problem(status) for status in TITLES}
         made["components"]["securitySchemes"] = SECURITY
         for path, operations in made["paths"].items():
             for method, operation in operations.items():
@@ -55,13 +57,18 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def operation_name(route: APIRoute) -> str:
+    """An operation's id: what it is about and what it does."""
+    tag = str(route.tags[0]).replace(" ", "_") if route.tags else "page"
+    return f"{tag}_{route.name}"
+
+
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     statuses = [*COMMON, *(CHANGES if method != "get" else ()), *(CONDITIONAL if method == "patch" else ())]
     if path.endswith(("/keys", "/members", "/audit")):
         statuses.append(403)
-    content = {TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in sorted(set(statuses)):
-        operation["responses"][str(status)] = {"description": TITLES[status], "content": content}
+        operation["responses"][str(status)] = {"$ref": f"#/components/responses/{status}"}
     names = {parameter["name"] for parameter in operation.get("parameters", ())}
     if "export" in names:
         listed = operation["responses"]["200"]["content"]
@@ -70,6 +77,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         }
         listed["text/csv"] = {"schema": {"type": "string"}}
     operation["security"] = [] if path in OPEN else [{"key": []}, {"session": []}]
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": TITLES[status], "content": content}
 
 
 def _settings() -> dict[str, Any]:

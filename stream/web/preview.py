@@ -7,6 +7,7 @@ a rate for part of the time) cannot be said from them and is named in `not_count
 from __future__ import annotations
 
 import time
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,10 +54,16 @@ class Changed:
     verdict_before: str
     verdict_after: str
 
+    @property
+    def moved(self) -> int:
+        """By how many points, without sign."""
+        return abs(self.points_after - self.points_before)
+
 
 @dataclass
 class Preview:
-    """What would change. `customers`: looked at; `complete`: all of them. Points are those from orders."""
+    """What would change. `customers`: looked at; `complete`: all of them. Points are those from orders. `examples`: of
+    those who change, whose points move most."""
 
     customers: int = 0
     complete: bool = True
@@ -83,14 +90,13 @@ def preview(
     """Go over the org's customers, for a bounded time. Raises BadRecord for settings that cannot be. `now`: UTC ms."""
     old, new = compile_rules(before, 1), compile_rules(after, 2)
     answer = Preview(not_counted=_not_counted(before, after, now))
-    recount = _recountable(before, after)
+    recount = _recountable(before, after) and _counts_otherwise(before, after)
     deadline = clock() + longest_seconds
     for cells in views.compared(org):
         if answer.customers % LOOK_EVERY == 0 and clock() > deadline:
             answer.complete = False
             break
         _look_at(answer, msgspec.convert(cells, Row), old, new, recount)
-    answer.examples.sort(key=lambda each: -abs(each.points_after - each.points_before))
     return answer
 
 
@@ -106,13 +112,12 @@ def _look_at(answer: Preview, row: Row, old: Rules, new: Rules, recount: bool) -
         answer.tiers_changed[row.tier, tier] += 1
     answer.opening += verdict is Verdict.DISCREPANCY and row.verdict is not Verdict.DISCREPANCY
     answer.closing += row.verdict is Verdict.DISCREPANCY and verdict is not Verdict.DISCREPANCY
-    if (points, tier, verdict) == (row.ours, row.tier, row.verdict):
-        return
-    changed = Changed(row.customer, row.ours, points, row.tier, tier, row.verdict.value, verdict.value)
-    answer.examples.append(changed)
-    if len(answer.examples) > 10 * EXAMPLES:
-        answer.examples.sort(key=lambda each: -abs(each.points_after - each.points_before))
-        del answer.examples[EXAMPLES:]
+    if (points, tier, verdict) != (row.ours, row.tier, row.verdict):
+        moved = abs(points - row.ours)
+        if len(answer.examples) < EXAMPLES or moved > answer.examples[-1].moved:
+            changed = Changed(row.customer, row.ours, points, row.tier, tier, row.verdict.value, verdict.value)
+            insort(answer.examples, changed, key=lambda each: -each.moved)
+            del answer.examples[EXAMPLES:]
 
 
 def _points(row: Row, old: Rules, new: Rules) -> int:
@@ -148,6 +153,11 @@ def _recountable(before: OrgSettings, after: OrgSettings) -> bool:
     """Whether points of a sum can be computed anew: one rate for all time, rounded once."""
     single = len(before.accruals) == 1 and len(after.accruals) == 1
     return single and RoundingPer.ORDER not in (before.rounding_per, after.rounding_per)
+
+
+def _counts_otherwise(before: OrgSettings, after: OrgSettings) -> bool:
+    names = ("accruals", "rounding", "rounding_per", "equity_customers")
+    return any(getattr(before, name) != getattr(after, name) for name in names)
 
 
 def _not_counted(before: OrgSettings, after: OrgSettings, now: int) -> list[str]:

@@ -44,6 +44,19 @@ class Recorded(RecordedDesk):
     async def sink_firestore(self, configuration: Configuration) -> None:
         self._asked("sink firestore")
 
+    async def sink_notify(self, configuration: Configuration, *, name: str) -> None:
+        self._asked("sink notify", name=name)
+
+    async def notify_test(self, configuration: Configuration, *, org: str) -> Sequence[object]:
+        self._asked("notify test", org=org)
+        return self.answer if isinstance(self.answer, list) else []
+
+    async def notify_resend(
+        self, configuration: Configuration, *, org: str, message: str, channel: str | None
+    ) -> Sequence[object]:
+        self._asked("notify resend", org=org, message=message, channel=channel)
+        return [self.answer]
+
     async def web(self, configuration: Configuration) -> None:
         self._asked("web")
 

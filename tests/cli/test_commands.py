@@ -52,6 +52,15 @@ def run(line: str, points: EntryPoints) -> tuple[int, str, str]:
         ("worker", "worker", {"name": "1"}),
         ("worker --name 2", "worker", {"name": "2"}),
         ("sink firestore", "sink firestore", {}),
+        ("sink notify", "sink notify", {"name": "1"}),
+        ("sink notify --name 2", "sink notify", {"name": "2"}),
+        ("notify test", "notify test", {"org": "brand_example"}),
+        ("notify resend m-1", "notify resend", {"org": "brand_example", "message": "m-1", "channel": None}),
+        (
+            "notify resend m-1 --org brand_example --channel discord --json",
+            "notify resend",
+            {"org": "brand_example", "message": "m-1", "channel": "discord"},
+        ),
         ("web", "web", {}),
         (
             "sync --by jane",
@@ -190,3 +199,11 @@ def test_a_kafka_that_is_not_there_ends_with_4(monkeypatch: pytest.MonkeyPatch) 
     code, out, err = run("topics check", Recorded())
     assert (code, out) == (4, "")
     assert "Kafka does not answer at 127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize(("delivered", "code"), [([True, True], 0), ([True, False], 1)])
+def test_notify_test_fails_when_a_channel_did_not_take_the_message(delivered: list[bool], code: int) -> None:
+    points = Recorded(answer=[{"channel": f"c{number}", "delivered": each} for number, each in enumerate(delivered)])
+    exit_code, out, _ = run("notify test --json", points)
+    assert exit_code == code
+    assert [each["delivered"] for each in json.loads(out)] == delivered

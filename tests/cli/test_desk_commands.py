@@ -21,6 +21,7 @@ from tests.cli.test_commands import CONFIGURED
 ORG = "brand_example"
 CASE = f"{ORG}:3528:1"
 MARCH = 1_772_323_200_000  # 2026-03-01T00:00Z
+IN_2099 = 4_076_006_400_000  # 2099-03-01T00:00Z
 KNOWN = {"id": CASE, "discrepancy": 25, "state": "open", "history": []}
 DECIDED = {"case": KNOWN, "inEffect": True}
 LETTERS = [
@@ -106,7 +107,7 @@ def test_nothing_to_list_is_said_in_words_and_is_an_empty_list_as_json(line: str
             "AcceptDifference",
             {"points": -40, "reason": "r", "until": MARCH},
         ),
-        (["silence", CASE, "--until", "2099-03-01T01:00+01:00"], "SilenceCase", {"until": 4_076_006_400_000, "reason": None}),
+        (["silence", CASE, "--until", "2099-03-01T01:00+01:00"], "SilenceCase", {"until": IN_2099, "reason": None}),
         (["note", CASE, "ticket 4711"], "NoteCase", {"note": "ticket 4711"}),
         (["assign", CASE, "jane"], "AssignCase", {"to": "jane"}),
         (["assign", CASE, "--nobody"], "AssignCase", {"to": None}),
@@ -156,7 +157,7 @@ def test_a_case_is_shown_with_its_causes_and_its_history() -> None:
     case = KNOWN | {
         "points": 449, "pointsFromAlpine": 500, "discrepancy": 51, "unexplained": 11,
         "causes": [{"kind": "refunds_not_applied", "points": 40, "orders": ["88213"], "count": 1, "detail": None}],
-        "history": [{"what": "assigned", "at": "2026-01-30T20:21:58.003Z", "by": "cli:jane", "to": "bob", "note": None}],
+        "history": [{"what": "assigned", "at": "2026-01-30T20:21Z", "by": "cli:jane", "to": "bob"}],
         "accepted": {"points": 51, "by": "cli:jane", "until": None},
     }  # fmt: skip
     _, out, _ = run(f"cases show {CASE}", Recorded(answer=case))

@@ -226,7 +226,7 @@ def test_one_customer_is_synced_at_once(site: Site) -> None:
         ),
         (("sync",), 2, "several orgs are configured: name one with --org"),
         (("sync", "--org", LIVE, "--customer", "a b"), 2, "customer id 'a b' is not"),
-        (("sync", "--org", LIVE, "--customer", "999999", "--wait"), 1, "did not find the customer's contact data"),
+        (("sync", "--org", LIVE, "--customer", "999999", "--wait"), 1, "customer '999999' of org 'shop' is not known"),
         (("customer", "show", "999999", "--org", LIVE), 1, "no customer 999999 is known"),
         (("dead-letters", "show", "0:999999"), 1, "there is no dead letter at 0:999999"),
         (("up",), 2, "is in use by the process"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
@@ -408,6 +409,52 @@ async def test_a_long_walk_in_chunks_ends_the_same(chunk: int, monkeypatch: pyte
     assert bench.totals() == expected()
     assert not [key for key in bench.local() if key.startswith(b"c|")], "the cursor is gone at the end"
     await same_as_undisturbed(bench, with_wide)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "transactions"), [(1, CUSTOMERS), (3, -(-CUSTOMERS // 2)), (2 * CUSTOMERS, 1), (10 * CUSTOMERS, 1)]
+)
+async def test_a_walk_that_says_much_is_committed_in_smaller_transactions(
+    outputs: int, transactions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two things are said of each key in pass 1: a transaction ends with the key that makes it enough."""
+    monkeypatch.setattr(unit, "CHUNK_OUTPUTS", outputs)
+    bench = Bench()
+    steps: list[str] = []
+    for number in range(CUSTOMERS):
+        bench.add(number, f"c{number:02}")
+    await bench.run()
+    bench.wide(Multiplied(10), "w1")
+    await bench.run(step=steps.append)
+    assert steps.count("committed") == transactions
+
+    bench = Bench()
+    with_wide(bench)
+    await bench.run()
+    monkeypatch.undo()
+    await same_as_undisturbed(bench, with_wide)
+
+
+async def test_a_long_walk_lets_other_partitions_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def turns(stretch: int) -> int:
+        """How often something beside the walk could run."""
+        monkeypatch.setattr(unit, "STRETCH_KEYS", stretch)
+        bench, had = Bench(), 0
+
+        async def beside() -> None:
+            nonlocal had
+            while True:
+                had += 1
+                await asyncio.sleep(0)
+
+        with_wide(bench)
+        task = asyncio.create_task(beside())
+        await bench.run()
+        task.cancel()
+        return had
+
+    two_walks_of_two_passes = 4
+    assert await turns(5) - await turns(1000) == two_walks_of_two_passes * (CUSTOMERS // 5)
 
 
 @pytest.mark.parametrize("step", ["store", "commit", "committed", "local store"])

@@ -86,3 +86,16 @@ async def test_a_success_starts_the_count_again() -> None:
         await http.call("GET", "/thing")
         await http.call("GET", "/thing")
         assert not http.breaker.is_open
+
+
+async def test_who_can_wait_is_let_through_when_calls_are_let_pass_again() -> None:
+    script, time = Script(answer(500), answer(500), answer(200)), HandClock()
+    async with vendor_http(script, time, breaker=Breaker(failures=2, open_seconds=30, clock=time.clock)) as http:
+        with pytest.raises(Unavailable):
+            await http.call("GET", "/thing")
+        opened_at = time.now
+        await http.until_admitted()
+        assert time.now == pytest.approx(opened_at + 30)
+        await http.call("GET", "/thing")
+        await http.until_admitted()
+        assert time.now == pytest.approx(opened_at + 30)

@@ -107,6 +107,7 @@ async def test_an_agent_is_told_what_everything_means(world: World) -> None:
     for tool in tools:
         assert tool.description
         assert len(tool.description) > 100
+        assert "\n " not in tool.description
         assert tool.annotations is not None
         assert tool.annotations.readOnlyHint
         given = tool.inputSchema["properties"]

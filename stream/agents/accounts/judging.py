@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections import Counter
 
 from msgspec.structs import replace
 
 from stream.agents.accounts.book import Book
 from stream.contracts.profiles import Verdict
-from stream.contracts.runs import Tally
 from stream.loyalty.account import Account
 from stream.loyalty.cases import conclude
 from stream.loyalty.explain import explain
 from stream.loyalty.order import OrderLine
 from stream.loyalty.reconcile import verdict
+
+_COMPARED = (Verdict.MATCHED, Verdict.DISCREPANCY, Verdict.TIMING)
 
 
 def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
@@ -23,9 +24,14 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
     """
     shown = _shown(book.known())
 
-    @cache  # read once, by who needs them: the verdict outside the tolerance, and the explanation
+    read: list[tuple[str, OrderLine]] | None = None
+
     def lines() -> list[tuple[str, OrderLine]]:
-        return list(book.lines())
+        """Read once, by who needs them: the verdict outside the tolerance, and the explanation."""
+        nonlocal read
+        if read is None:
+            read = list(book.lines())
+        return read
 
     judgement = verdict(account, lambda: (line for _, line in lines()), book.rules, as_of)
     conclusion = conclude(
@@ -60,22 +66,13 @@ def judged_anew(account: Account, run: str) -> Account:
     return replace(account, review=replace(review, run="", streak=streak))
 
 
-def tally_of(account: Account) -> Tally:
-    """One account's part in the counts of a run."""
+def count(account: Account, counts: Counter[str]) -> None:
+    """Add one account to the counts of a run: fields of `Tally`, where those of verdicts have the verdicts' names."""
     reached = account.verdict
-    compared = reached in (Verdict.MATCHED, Verdict.DISCREPANCY, Verdict.TIMING)
-    review = account.review
-    apart = abs(review.difference) if compared and review is not None and review.difference is not None else 0
-    return Tally(
-        customers=1,
-        with_provider=int(account.provider_points is not None),
-        matched=int(reached is Verdict.MATCHED),
-        discrepancy=int(reached is Verdict.DISCREPANCY),
-        timing=int(reached is Verdict.TIMING),
-        not_enrolled=int(reached is Verdict.NOT_ENROLLED),
-        ambiguous=int(reached is Verdict.AMBIGUOUS),
-        unknown=int(reached is Verdict.UNKNOWN),
-        missing_internal=int(reached is Verdict.MISSING_INTERNAL),
-        compared=int(compared),
-        abs_difference_points=apart,
-    )
+    counts["customers"] += 1
+    counts[reached] += 1
+    counts["with_provider"] += account.provider_points is not None
+    if reached in _COMPARED:
+        review = account.review
+        counts["compared"] += 1
+        counts["abs_difference_points"] += abs(review.difference or 0) if review is not None else 0

@@ -69,7 +69,7 @@ def revoke_key(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """End an API key now."""
+    """End an API key now, wherever it is used."""
 
     async def revoked(points: EntryPoints, settings: Configuration) -> object:
         chosen_org = _org(settings, org, every_org)

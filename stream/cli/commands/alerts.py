@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from time import time
 from typing import Annotated
 
@@ -43,7 +44,7 @@ def tail(
             async for event in points.tail_alerts(settings, org=org, kinds=kind or (), from_beginning=from_beginning):
                 print(in_words(event) if as_words else line_of_json(event), flush=True)  # noqa: T201
 
-    invocation(context, config, debug).configured(follow)
+    replace(invocation(context, config, debug), ends_by_itself=False).configured(follow)
 
 
 @app.command(epilog="Example: loyalty alerts replay --since 24h --customer 3528 --yes")

@@ -39,7 +39,9 @@ def known(value: object) -> str:
 
 def signed(value: object) -> str:
     """Points with their sign, or a dash."""
-    return f"{value:+,}" if isinstance(value, int) else "–"
+    if not isinstance(value, int):
+        return "–"
+    return f"{value:+,}" if value else "0"
 
 
 def money(minor: object) -> str:

@@ -22,6 +22,8 @@ WITH RECURSIVE o (org) AS (
     UNION ALL SELECT (SELECT min(t.org) FROM {0} t WHERE t.org > o.org) FROM o WHERE o.org IS NOT NULL)
 SELECT org FROM o WHERE org IS NOT NULL"""
 
+_SUMS_BY = "SELECT {0}, sum(customers) FROM profile_sums WHERE org = ? AND customers > 0 GROUP BY {0}"
+
 
 class Views(CustomerQueries, HappeningQueries, PermissionQueries):
     """Reads a views file. Opens it with the first question; raises Unreachable then when there is none."""
@@ -42,10 +44,11 @@ class Views(CustomerQueries, HappeningQueries, PermissionQueries):
     def stats(self, org: str) -> Stats:
         """The brief's figures."""
         total, with_alpine, matched, discrepancies, last = self.rows(
-            """SELECT count(*), count(points_from_alpine), count(*) FILTER (WHERE verdict = 'matched'),
-                      count(*) FILTER (WHERE verdict = 'discrepancy'),
+            """SELECT coalesce(sum(customers), 0), coalesce(sum(with_alpine), 0),
+                      coalesce(sum(customers) FILTER (WHERE verdict = 'matched'), 0),
+                      coalesce(sum(customers) FILTER (WHERE verdict = 'discrepancy'), 0),
                       (SELECT max(ended_at) FROM runs WHERE org = ?1 AND outcome = 'completed' AND kind <> 'customer')
-               FROM profiles WHERE org = ?1""",
+               FROM profile_sums WHERE org = ?1""",
             (org,),
         )[0]
         counts = msgspec.convert((total, with_alpine, total, matched, discrepancies), tuple[int, int, int, int, int])
@@ -54,7 +57,7 @@ class Views(CustomerQueries, HappeningQueries, PermissionQueries):
     def figures(self, org: str) -> OrgFigures:
         """Sums over an org's customers and live cases."""
         row = self.rows(
-            """SELECT (SELECT coalesce(sum(points), 0) FROM profiles WHERE org = ?1),
+            """SELECT (SELECT coalesce(sum(points), 0) FROM profile_sums WHERE org = ?1),
                       (SELECT count(*) FROM cases WHERE org = ?1 AND live = 1),
                       (SELECT coalesce(sum(weight), 0) FROM cases WHERE org = ?1 AND live = 1)""",
             (org,),
@@ -63,19 +66,15 @@ class Views(CustomerQueries, HappeningQueries, PermissionQueries):
 
     def verdicts(self, org: str) -> dict[str, int]:
         """How many customers have each verdict."""
-        return self._counts("SELECT verdict, count(*) FROM profiles WHERE org = ? GROUP BY verdict", org)
+        return self._counts(_SUMS_BY.format("verdict"), org)
 
     def tiers(self, org: str) -> dict[str, int]:
         """How many customers have each tier."""
-        return self._counts("SELECT tier, count(*) FROM profiles WHERE org = ? GROUP BY tier", org)
+        return self._counts(_SUMS_BY.format("tier"), org)
 
     def shops(self, org: str) -> dict[str, int]:
         """How many customers each shop (home location) has; those without one are not counted."""
-        return self._counts(
-            """SELECT home_location, count(*) FROM profiles
-               WHERE org = ? AND home_location IS NOT NULL GROUP BY home_location""",
-            org,
-        )
+        return {shop: count for shop, count in self._counts(_SUMS_BY.format("shop"), org).items() if shop}
 
     def freshness(self, org: str) -> dict[str, int]:
         """Up to when (UTC ms) everything of a source has been observed: `alleaves` by the poller, `orders` and

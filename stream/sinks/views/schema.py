@@ -26,8 +26,35 @@ CREATE TABLE profiles (
     order_count INTEGER NOT NULL, balance_as_of INTEGER, home_location TEXT, settings_version INTEGER NOT NULL,
     epoch INTEGER NOT NULL, version INTEGER NOT NULL, export INTEGER NOT NULL,
     PRIMARY KEY (org, customer)) STRICT, WITHOUT ROWID;
--- The statistics touch nothing but the first. Each is in order of customer id, by which lists are paged.
-CREATE INDEX profiles_by_verdict ON profiles (org, verdict, customer, points_from_alpine, points);
+-- In order of customer id, by which lists are paged.
+CREATE INDEX profiles_by_verdict ON profiles (org, verdict, customer);
+-- How many customers of each kind there are, kept by the triggers: figures cost the same however many there are.
+CREATE TABLE profile_sums (
+    org TEXT NOT NULL, verdict TEXT NOT NULL, tier TEXT NOT NULL, shop TEXT NOT NULL,
+    customers INTEGER NOT NULL, with_alpine INTEGER NOT NULL, points INTEGER NOT NULL,
+    PRIMARY KEY (org, verdict, tier, shop)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER profile_counted AFTER INSERT ON profiles BEGIN
+    INSERT INTO profile_sums VALUES (new.org, new.verdict, new.tier, coalesce(new.home_location, ''),
+        1, new.points_from_alpine IS NOT NULL, new.points)
+    ON CONFLICT DO UPDATE SET customers = customers + 1, with_alpine = with_alpine + excluded.with_alpine,
+        points = points + excluded.points;
+END;
+CREATE TRIGGER profile_discounted AFTER DELETE ON profiles BEGIN
+    UPDATE profile_sums SET customers = customers - 1,
+        with_alpine = with_alpine - (old.points_from_alpine IS NOT NULL), points = points - old.points
+    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '');
+END;
+CREATE TRIGGER profile_recounted AFTER UPDATE ON profiles
+WHEN old.verdict <> new.verdict OR old.tier <> new.tier OR old.home_location IS NOT new.home_location
+    OR old.points <> new.points OR (old.points_from_alpine IS NULL) <> (new.points_from_alpine IS NULL) BEGIN
+    UPDATE profile_sums SET customers = customers - 1,
+        with_alpine = with_alpine - (old.points_from_alpine IS NOT NULL), points = points - old.points
+    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '');
+    INSERT INTO profile_sums VALUES (new.org, new.verdict, new.tier, coalesce(new.home_location, ''),
+        1, new.points_from_alpine IS NOT NULL, new.points)
+    ON CONFLICT DO UPDATE SET customers = customers + 1, with_alpine = with_alpine + excluded.with_alpine,
+        points = points + excluded.points;
+END;
 CREATE INDEX profiles_by_tier ON profiles (org, tier, customer);
 CREATE INDEX profiles_by_shop ON profiles (org, home_location, customer);
 CREATE INDEX profiles_to_review ON profiles (org, abs(discrepancy) DESC, customer) WHERE verdict = 'discrepancy';
@@ -163,6 +190,7 @@ CONTENT = (
     "meta",
     "positions",
     "profiles",
+    "profile_sums",
     "people",
     "phones",
     "entries",

@@ -103,17 +103,19 @@ async def explanation(here: Viewer, customer: CustomerId) -> Explanation:
 
 
 def _listed(here: InOrg, chosen: Chosen) -> Listing[CustomerRow, CustomerShown]:
+    contacts = here.contacts
     return Listing(
         f"customers-{here.org}",
         lambda after, limit: here.site.views.customers(here.org, chosen, after=after[0] if after else "", limit=limit),
         lambda row: (row.customer,),
         tuple[str],
-        lambda row: customer_shown(row, contacts=here.contacts),
+        lambda row: customer_shown(row, contacts=contacts),
         _COLUMNS,
     )
 
 
 def _found(here: InOrg, chosen: Chosen, text: str) -> Listing[CustomerRow, CustomerShown]:
+    contacts = here.contacts
     return Listing(
         f"customers-{here.org}",
         lambda after, limit: here.site.views.customers_found(
@@ -121,6 +123,6 @@ def _found(here: InOrg, chosen: Chosen, text: str) -> Listing[CustomerRow, Custo
         ),
         lambda row: (row.number,),
         tuple[Whole],
-        lambda row: customer_shown(row, contacts=here.contacts),
+        lambda row: customer_shown(row, contacts=contacts),
         _COLUMNS,
     )

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from stream.web.pages import assets, cases, casework, customers, live, login, lookup, today
+from stream.web.pages import (
+    assets,
+    cases,
+    casework,
+    coverage,
+    customers,
+    live,
+    login,
+    lookup,
+    problems,
+    runs,
+    settings,
+    system,
+    today,
+)
 from stream.web.pages.routes import problem_page
 
 __all__ = ["add_pages", "problem_page", "routers"]
@@ -12,7 +26,24 @@ __all__ = ["add_pages", "problem_page", "routers"]
 
 def routers() -> list[APIRouter]:
     """The dashboard's routes. They need a `Site` in `app.state.site`; the gate has authenticated who calls."""
-    return [part.router for part in (assets, login, live, today, lookup, customers, cases, casework)]
+    return [
+        part.router
+        for part in (
+            assets,
+            login,
+            live,
+            today,
+            lookup,
+            customers,
+            cases,
+            casework,
+            runs,
+            problems,
+            coverage,
+            settings,
+            system,
+        )
+    ]
 
 
 def add_pages(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from stream.loyalty.money import decimal_string, digits_of
 from stream.web.pages import words
@@ -21,6 +21,11 @@ ASSETS = FOLDER / "static"
 NAME_CHARACTERS = 60
 TEXT_CHARACTERS = 2000
 _COLOUR = re.compile(r"#[0-9a-fA-F]{3}([0-9a-fA-F]{3})?")
+_POP, _POP_ISOLATE = "\u202c", "\u2069"
+_OPENERS = {
+    **dict.fromkeys("\u202a\u202b\u202d\u202e", _POP),
+    **dict.fromkeys("\u2066\u2067\u2068", _POP_ISOLATE),
+}
 _SYMBOLS = {"USD": "$", "CAD": "CA$", "EUR": "€", "GBP": "£"}
 
 
@@ -95,6 +100,22 @@ def asset(path: str) -> str:
 def _isolated(value: str, characters: int) -> Markup:
     plain = "".join(" " if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") else each for each in value)
     if len(plain) <= characters:
-        return Markup("<bdi>{}</bdi>").format(plain)
-    cut = escape(plain[:characters])
-    return Markup('<bdi>{}…</bdi> <span class="meta">({} characters)</span>').format(cut, f"{len(plain):,}")
+        return Markup("<bdi>{}</bdi>").format(balanced(plain))
+    cut, length = balanced(plain[:characters] + "…"), f"{len(plain):,}"
+    return Markup('<bdi>{}</bdi> <span class="meta">({} characters)</span>').format(cut, length)
+
+
+def balanced(value: str) -> str:
+    """The text with every direction that it opens closed again: what it leaves open would reach beyond its `<bdi>`,
+    whose own end would be taken for that of the last one (UAX #9, BD9)."""
+    kept: list[str] = []
+    closers: list[str] = []
+    for each in value:
+        if each in _OPENERS:
+            closers.append(_OPENERS[each])
+        elif each in (_POP, _POP_ISOLATE):
+            if closers[-1:] != [each]:
+                continue
+            closers.pop()
+        kept.append(each)
+    return "".join([*kept, *reversed(closers)])

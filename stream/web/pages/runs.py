@@ -132,6 +132,8 @@ async def live_run(request: Request, run_id: str) -> Response:
         last, now = _run(page, run_id), current(page)
         yield Fragment("run", document("run_body.html", page=now, r=shown(now, last)))
         yield Fragment("sync", document("sync_state.html", page=now, run=last))
+        if last.outcome is not None:
+            yield Fragment("ended", last.outcome)  # so that the browser does not ask again
 
     return streams(request).respond(whenever_changed(page.views, look, over=lambda: last.outcome is not None))
 

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from stream.contracts.profiles import Verdict
+from stream.contracts.runs import Tally
 from stream.sinks.views import shown_pages
 from stream.sinks.views.shown_pages import CaseRow, RunPoint
 from stream.web.pages import moments, words
-from stream.web.pages.charts import Chart, over_time
+from stream.web.pages.charts import Chart, Line, Number, over_time
 from stream.web.pages.moments import DAY_MS
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
@@ -59,6 +60,7 @@ def _today(page: Page) -> Today:
     counts = shown_pages.verdict_counts(views, org, shop)
     with_balance, outstanding = shown_pages.balances_known(views, org, shop)
     points = shown_pages.run_points(views, org, since=page.now - TREND_DAYS * DAY_MS)
+    taken = [(point.ended_at, point.tally) for point in points if point.tally and point.outcome == "completed"]
     worst = shown_pages.inbox(views, org, shop=shop, limit=WORST)
     customers, review = sum(counts.values()), counts.get(Verdict.DISCREPANCY, 0)
     last = points[-1] if points else None
@@ -79,7 +81,8 @@ def _today(page: Page) -> Today:
         failed=_why_failed(page, last),
         letters=sum(reason.count for reason in views.letter_reasons(org)),
         worst=worst,
-        **_trend(page, points),
+        trend=_trend(page, taken),
+        trend_rows=_trend_rows(page, taken),
     )
 
 
@@ -117,22 +120,14 @@ def _why_failed(page: Page, last: RunPoint | None) -> str | None:
     return (run.reason if run else None) or "No reason was given."
 
 
-def _trend(page: Page, points: list[RunPoint]) -> dict[str, object]:
-    taken = [point for point in points if point.tally is not None and point.outcome == "completed"]
-    line = [point.tally.discrepancy if point.tally else None for point in taken]
-    chart = over_time(
-        [point.ended_at for point in taken],
-        [{"name": "need review", "y": list(line), "colour": "--review"}],
-        now=page.now,
-        kind="step",
-    )
-    rows = [
-        (
-            moments.exact(point.ended_at, page.zone),
-            words.number(point.tally.discrepancy),
-            words.number(point.tally.matched),
-        )
-        for point in reversed(taken[-TABLE_ROWS:])
-        if point.tally is not None
+def _trend(page: Page, taken: list[tuple[int, Tally]]) -> Chart:
+    line: list[Number] = [tally.discrepancy for _, tally in taken]
+    lines: list[Line] = [{"name": "need review", "y": line, "colour": "--review"}]
+    return over_time([at for at, _ in taken], lines, now=page.now, kind="step")
+
+
+def _trend_rows(page: Page, taken: list[tuple[int, Tally]]) -> list[tuple[str, str, str]]:
+    return [
+        (moments.exact(at, page.zone), words.number(tally.discrepancy), words.number(tally.matched))
+        for at, tally in reversed(taken[-TABLE_ROWS:])
     ]
-    return {"trend": chart, "trend_rows": rows}

@@ -1,4 +1,4 @@
-"""How the points come about, as bars: what orders earn, what moved them, what the provider says; the rest in between."""
+"""How the points come about, as bars: what orders earn, what moved them, the rest, what the provider says."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ VERDICT_REASONS: dict[Verdict, str] = {
     Verdict.TIMING: f"The sides agree but for orders that {PROVIDER} may not have booked yet.",
     Verdict.NOT_ENROLLED: f"{PROVIDER} does not know any of the customer's phone numbers, addresses or codes.",
     Verdict.AMBIGUOUS: f"Several customers share the contact data, so no balance of {PROVIDER} can be told theirs.",
-    Verdict.UNKNOWN: f"No balance: the customer has no contact data to look for, or {PROVIDER} hides or did not say it.",
+    Verdict.UNKNOWN: f"No balance: there is no contact data to look for, or {PROVIDER} hides or did not say it.",
     Verdict.MISSING_INTERNAL: f"{PROVIDER} has a balance, but there is no order of this customer here.",
 }
 
@@ -176,7 +176,7 @@ def causes_sentence(causes: tuple[Cause, ...], difference: int) -> str:
         return "Nothing that is known explains it."
     first = known[0]
     said = f"{number(abs(first.points))} of it" if abs(first.points) < abs(difference) else "All of it"
-    text = f"{said}: {_lower(CAUSES[first.kind])}{_named_orders(first)}."
+    text = f"{said}: {lowered(CAUSES[first.kind])}{_named_orders(first)}."
     if len(known) > 1:
         text += f" {counted(len(known) - 1, 'more cause')}."
     return text + (f" {number(abs(rest))} unexplained." if rest else "")
@@ -189,7 +189,7 @@ def case_sentence(case: Case) -> str:
 
 def profile_sentence(profile: Profile) -> str:
     """A customer's two sides, and what the verdict means."""
-    return f"{sides_sentence(profile.points_from_orders, profile.points_from_alpine)}"
+    return sides_sentence(profile.points_from_orders, profile.points_from_alpine)
 
 
 def likely_cause(case: Case) -> str:
@@ -207,5 +207,6 @@ def _named_orders(cause: Cause) -> str:
     return f" ({'order' if len(cause.orders) == 1 else 'orders'} {shown}{more})"
 
 
-def _lower(text: str) -> str:
+def lowered(text: str) -> str:
+    """In the middle of a sentence; a name stays as it is."""
     return text if text.startswith(PROVIDER) else text[:1].lower() + text[1:]

@@ -47,10 +47,17 @@ def about_org(kind: AlertKind, reason: str | None = None, *, run: str | None = N
 
 
 def completed(
-    run: str = DAILY, *, org: str = ORG, kind: RunKind = RunKind.DAILY, review: int = 0, offset: int = 0, at: int = AT
+    run: str = DAILY,
+    *,
+    org: str = ORG,
+    kind: RunKind = RunKind.DAILY,
+    review: int = 0,
+    offset: int = 0,
+    at: int = AT,
+    customer: str | None = None,
 ) -> Input:
     tally = Tally(customers=1641, with_provider=245, matched=245 - review, discrepancy=review, compared=245)
-    body = RunCompleted(run, kind, at - 5000, at, tally, {"orders": 5000})
+    body = RunCompleted(run, kind, at - 5000, at, tally, {"orders": 5000}, customer)
     return Input("runs", 0, offset, org.encode(), RUNS.encode(body, org=org, at=at, source="runs/0"))
 
 

@@ -75,6 +75,14 @@ GOOD = [("email", "Green Leaf: all is well (245 of 245 balances agree, 1,641 cus
         ),
         ([failed()], [], "the alert says it, not the end"),
         (
+            [
+                alert_record(opened(7, run="r:c"), 0),
+                completed("r:c", kind=RunKind.CUSTOMER, customer="7"),
+            ],
+            [("email", "Green Leaf: 1 new discrepancy")],
+            "one customer's run says what it found, and proves nothing about the others",
+        ),
+        (
             [alert_record(about_org(AlertKind.RUN_FAILED, "x", run=DAILY), 0), failed()],
             [("email", "Green Leaf: 1 run failed")],
             "a failed run calls nobody",

@@ -436,12 +436,16 @@ def _audit() -> list[Input]:
     entries = (
         Audited(id="a1", action=Action.CASE_ACKNOWLEDGED, actor="user:maria", target=f"{ORG}:2040:1"),
         Audited(id="a2", action=Action.SETTINGS_CHANGED, actor="user:maria", target="2", reason="Benefits named",
-                detail={"version": "2", "settings": msgspec.json.Encoder(decimal_format="string").encode(SETTINGS_NOW).decode()}),
+                detail={"version": "2", "settings": _as_text(SETTINGS_NOW)}),
     )  # fmt: skip
     return [
         _record(topics.AUDIT, ORG, AUDIT.encode(each, org=ORG, at=NOW - (2 - number) * HOUR, source="web"))
         for number, each in enumerate(entries)
     ]
+
+
+def _as_text(settings: OrgSettings) -> str:
+    return msgspec.json.Encoder(decimal_format="string").encode(settings).decode()
 
 
 def _settings(version: int, settings: OrgSettings, at: int, org: str = ORG) -> Input:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from stream.agents.accounts.judging import judge, tally_of
+from stream.agents.accounts.judging import count, judge
 from stream.agents.accounts.statuses import unknown_statuses
 from stream.agents.accounts.walks.of_accounts import OfAccounts
 from stream.agents.barriers import Barrier, forget_older
@@ -57,15 +58,15 @@ class VerdictWalk(OfAccounts):
         super().__init__(event, rules)
         self._data = data
         self._barrier = barrier
-        self._tally = Tally()
+        self._counts: Counter[str] = Counter()
 
     def resume(self, gathered: bytes) -> None:
         """Go on counting."""
-        self._tally = msgspec.msgpack.decode(gathered, type=Tally)
+        self._counts = Counter(asdict(msgspec.msgpack.decode(gathered, type=Tally)))
 
     def gathered(self) -> bytes:
         """What was counted so far."""
-        return _encode(self._tally)
+        return _encode(Tally(**self._counts))
 
     def visit(self, turn: Turn, number: int, key: bytes) -> None:
         """Judge one account; the walk-in pseudo-customer is nobody's."""
@@ -74,14 +75,13 @@ class VerdictWalk(OfAccounts):
         if known.walk_in:
             return
         account = seen_in_sweep(known, self._data.sweep_started_at)
-        judged = judge(book, account, self._data.run, self._data.sweep_started_at)
-        self._tally = self._tally.plus(tally_of(judged))
+        count(judge(book, account, self._data.run, self._data.sweep_started_at), self._counts)
 
     def finish(self, turn: Turn) -> None:
         """Tell runs what was counted here, even when it is nothing."""
         place, data = turn.place, self._data
         unknown = unknown_statuses(turn, self.event.org, self.rules)
-        body = RunTally(data.run, data.attempt, place.partition, place.partitions, self._tally, unknown)
+        body = RunTally(data.run, data.attempt, place.partition, place.partitions, Tally(**self._counts), unknown)
         value = RUNS.encode(body, org=self.event.org, at=self.event.at, source=turn.source)
         turn.emit(topics.RUNS, self.event.org.encode(), value)
         turn.state.put(barrier_key(self.event.org, data.run), replace(self._barrier, decided=True))

@@ -1,0 +1,81 @@
+"""Coverage: how customers were matched with the provider's members; who could not be, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from stream.contracts.profiles import Verdict
+from stream.sinks.views import shown_pages
+from stream.sinks.views.shown import Chosen, CustomerRow
+from stream.sinks.views.shown_pages import Contacts
+from stream.web.pages import words
+from stream.web.pages.page import Page, page_of, rendered
+from stream.web.pages.routes import PageRoute
+
+EXAMPLES = 5
+WITHOUT = (Verdict.UNKNOWN, Verdict.NOT_ENROLLED, Verdict.AMBIGUOUS)
+NEXT_STEPS = {
+    Verdict.UNKNOWN: "Ask for a phone number at the next purchase, and enter it in Alleaves.",
+    Verdict.NOT_ENROLLED: f"Offer to enrol them in {words.PROVIDER}.",
+    Verdict.AMBIGUOUS: "Give each person a number of their own in Alleaves, or merge doubles.",
+}
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Without:
+    """Customers without a balance, for one reason, with some of them."""
+
+    verdict: Verdict
+    count: int
+    share: str
+    why: str
+    next_step: str
+    examples: list[CustomerRow]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """`covered`: customers with a balance. `contacts`: of all customers of the org."""
+
+    customers: int
+    covered: int
+    share: str
+    contacts: Contacts
+    without: list[Without]
+    counts: dict[Verdict, int]
+
+
+@router.get("/coverage")
+def coverage(request: Request) -> Response:
+    """Who is known at the provider."""
+    page = page_of(request)
+    return rendered(page, "coverage.html", found=_coverage(page))
+
+
+def _coverage(page: Page) -> Coverage:
+    views, org = page.views, page.org
+    counts = shown_pages.verdict_counts(views, org, page.shop)
+    total = sum(counts.values())
+    covered, _ = shown_pages.balances_known(views, org, page.shop)
+    return Coverage(
+        customers=total,
+        covered=covered,
+        share=_share(covered, total),
+        contacts=shown_pages.contacts(views, org),
+        without=[_without(page, verdict, counts[verdict], total) for verdict in WITHOUT if counts.get(verdict)],
+        counts={verdict: counts[verdict] for verdict in words.VERDICTS if counts.get(verdict)},
+    )
+
+
+def _without(page: Page, verdict: Verdict, count: int, total: int) -> Without:
+    examples = page.views.customers(page.org, Chosen(verdict=verdict.value, shop=page.shop), limit=EXAMPLES)
+    return Without(verdict, count, _share(count, total), words.VERDICT_REASONS[verdict], NEXT_STEPS[verdict], examples)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "unknown"

@@ -1,0 +1,176 @@
+"""Problems: what could not be read, by reason; statuses that nobody has named; what vendors did otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from stream.contracts.access import Role
+from stream.contracts.alerts import AlertKind
+from stream.sinks.views import shown_pages
+from stream.sinks.views.shown import DeadLetter, LetterReason
+from stream.sinks.views.shown_pages import PastAlert
+from stream.web.pages import words
+from stream.web.pages.page import Page, page_of, rendered
+from stream.web.pages.routes import PageRoute, field, form_of, see
+from stream.web.problems import Problem
+
+AT_ONCE = 25
+TEXT_CHARACTERS = 300
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What the product takes a vendor to do, and whether it held lately. `held` None: nothing was observed."""
+
+    vendor: str
+    text: str
+    held: bool | None
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The page. `letters`: those of the chosen reason, else the newest; `total`: undecided ones of all reasons."""
+
+    reasons: list[LetterReason]
+    total: int
+    chosen: str | None
+    decided: bool
+    letters: list[DeadLetter]
+    more: str | None
+    statuses: list[PastAlert]
+    withheld: list[PastAlert]
+    assumptions: list[Assumption]
+
+
+@router.get("/problems")
+def problems(request: Request) -> Response:
+    """What needs to be mended elsewhere."""
+    page = page_of(request)
+    return rendered(page, "problems.html", found=_problems(page), fix=fix)
+
+
+@router.post("/problems/{place}/{action}")
+async def decide(request: Request, place: str, action: str) -> Response:
+    """Try one again, or let it go."""
+    form = await form_of(request)
+    page = await asyncio.to_thread(page_of, request, Role.MANAGER)
+    decisions, by, reason = page.site.decisions, page.caller.id, field(form, "reason")[:2000]
+    if action == "retry":
+        await decisions.retry_letter(page.org, place, by=by, reason=reason or None)
+    elif action == "discard":
+        if not reason:
+            raise Problem(422, "say why, in a few words")
+        await decisions.discard_letter(page.org, place, by=by, reason=reason)
+    else:
+        raise Problem(404, "there is no such action")
+    return see(page.link("/problems", reason=field(form, "back") or None, done=action))
+
+
+def fix(letter: DeadLetter) -> str:
+    """What to do about it, in a sentence."""
+    if letter.stage.startswith("alleaves"):
+        return "It counts 0 until it is fixed in Alleaves; then press Retry."
+    if letter.stage.startswith("alpine_iq"):
+        return f"Its balance is unknown until {words.PROVIDER} sends it readable; then press Retry."
+    return "It has no effect until it is taken in: press Retry after an update of this program."
+
+
+def _problems(page: Page) -> Problems:
+    views, org, query = page.views, page.org, page.query
+    reasons = views.letter_reasons(org)
+    chosen = query.get("reason", "")[:TEXT_CHARACTERS] or None
+    decided = query.get("decided") == "1"
+    letters = views.dead_letters(
+        AT_ONCE + 1, org=org, reason=chosen, undecided=not decided, after=_after(query.get("after"))
+    )
+    more = None
+    if len(letters) > AT_ONCE:
+        letters = letters[:AT_ONCE]
+        last = letters[-1]
+        more = page.here(after=f"{last.at}:{last.partition}:{last.offset}", done=None)
+    statuses = shown_pages.alerts_of(views, org, AlertKind.ORDER_STATUS_UNKNOWN)
+    withheld = shown_pages.alerts_of(views, org, AlertKind.REMOVAL_WITHHELD)
+    return Problems(
+        reasons=reasons,
+        total=sum(each.count for each in reasons),
+        chosen=chosen,
+        decided=decided,
+        letters=letters,
+        more=more,
+        statuses=statuses,
+        withheld=withheld,
+        assumptions=_assumptions(page, reasons, statuses, withheld),
+    )
+
+
+def _assumptions(
+    page: Page, reasons: list[LetterReason], statuses: list[PastAlert], withheld: list[PastAlert]
+) -> list[Assumption]:
+    """Each vendor's habits that points rest on, judged by what was seen."""
+    counts = {
+        vendor: sum(each.count for each in reasons if each.stage.startswith(vendor))
+        for vendor in ("alleaves", "alpine_iq")
+    }
+    read = page.freshness
+
+    def judged(seen: int | None, failures: int, what: str) -> tuple[bool | None, str]:
+        if seen is None:
+            return None, "nothing was read yet"
+        return (not failures), (words.counted(failures, what) if failures else "no exception seen")
+
+    rows = (
+        (
+            "Alleaves",
+            "Every order has an id, a customer and a total.",
+            judged(read.orders, counts["alleaves"], "record"),
+        ),
+        (
+            "Alleaves",
+            "Order statuses are among those that the settings name.",
+            judged(
+                read.orders,
+                len(statuses),
+                "run with others",
+            ),
+        ),
+        (
+            "Alleaves",
+            "Orders do not vanish in numbers from one day to the next.",
+            judged(
+                read.orders,
+                len(withheld),
+                "removal withheld",
+            ),
+        ),
+        (
+            words.PROVIDER,
+            "Every member has an id and whole points.",
+            judged(read.balances, counts["alpine_iq"], "record"),
+        ),
+        (
+            words.PROVIDER,
+            "It answers.",
+            (None if page.provider is None and read.balances is None else not page.outage, _answers(page)),
+        ),
+    )
+    return [Assumption(vendor, text, held, evidence) for vendor, text, (held, evidence) in rows]
+
+
+def _answers(page: Page) -> str:
+    if page.outage:
+        return (page.provider.reason if page.provider else None) or "it does not"
+    return "yes" if page.freshness.balances is not None else "it was not asked yet"
+
+
+def _after(place: str | None) -> tuple[int, int, int] | None:
+    parts = (place or "").split(":")
+    if len(parts) != 3 or not all(each.isascii() and each.isdigit() and len(each) < 16 for each in parts):
+        return None
+    return int(parts[0]), int(parts[1]), int(parts[2])
