@@ -44,7 +44,7 @@ PROGRAMS = [
     for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 ]
 COMMANDS = list(commands())
-ROLES = ("loyalty poll", "loyalty worker", "loyalty sink firestore", "loyalty web")
+ROLES = ("loyalty poll", "loyalty worker", "loyalty sink firestore", "loyalty sink notify", "loyalty web")
 
 EXPECTED = {
     "demo", "up", "poll", "worker", "sink firestore", "sink notify", "web", "sync", "status", "backfill",
