@@ -12,10 +12,10 @@ ARGS ?=
 # Tests wait for brokers and vendors more than they compute. Each process starts its own services.
 PROCESSES ?= 2
 
-.PHONY: help demo test lint sim chaos soak bench asyncapi clean
+.PHONY: help demo test lint sim chaos soak bench documents clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run the whole system on simulated vendors; ARGS="--once --json --seed 7" are passed on
 	@exec $(VENV)/bin/loyalty demo $(ARGS)
@@ -41,8 +41,9 @@ bench: $(READY) ## Measure speed and cost; report in reports/
 	@mkdir -p reports
 	$(VENV)/bin/python -m bench $(ARGS) | tee reports/bench-$(COMMIT).txt
 
-asyncapi: $(READY) ## Write docs/asyncapi.yaml from the contracts and docs/samples
+documents: $(READY) ## Write docs/asyncapi.yaml and docs/openapi.yaml from the code
 	$(VENV)/bin/python -m stream.contracts.asyncapi
+	$(VENV)/bin/python -m stream.web.describe
 
 clean: ## Remove what was built and what the demo left (not .loyalty of `loyalty up`)
 	rm -rf $(VENV) .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist .loyalty/demo-*

@@ -55,7 +55,7 @@ async def http(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     """Serve an application while the block runs; gives its address. Port 0: any free one."""
     listener = _listener(host, port)
     address = f"http://{host}:{listener.getsockname()[1]}"
-    server = _QuietServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server = _QuietServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield address
