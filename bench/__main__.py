@@ -1,4 +1,4 @@
-"""`python -m bench [pipeline|brief|latency|verdicts ...]`: measure, print, and write `reports/bench.md` and `.json`."""
+"""`python -m bench [pipeline|brief|latency|verdicts|web ...]`: measure, print, write `reports/bench.md` and `.json`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import brief, latency, pipeline, verdicts
+from bench import brief, latency, pipeline, verdicts, web
 
 BENCHES = {
     "pipeline": pipeline.measure,
     "brief": brief.measure,
     "latency": latency.measure,
     "verdicts": verdicts.measure,
+    "web": web.measure,
 }
 REPORTS = Path("reports")
 

@@ -30,13 +30,21 @@ from aiokafka import AIOKafkaConsumer
 
 from bench.pipeline import AT_ONCE, NOW, ORG, PARTITIONS
 from bench.worker import facts_of, worker_of
-from stream.contracts.facts import FACTS, BalanceMatched, CustomerObserved, OrderObserved, OrdersSnapshot, OrdersSwept
-from stream.contracts.facts import SweepSeen as Seen
+from stream.contracts.facts import (
+    FACTS,
+    BalanceMatched,
+    CustomerObserved,
+    OrderObserved,
+    OrdersSnapshot,
+    OrdersSwept,
+    SweepSeen,
+)
 from stream.contracts.identities import IDENTITIES, ContactLinked
 from stream.contracts.names import account_key
 from stream.contracts.runs import RUNS, ChangeSettings
 from stream.contracts.settings import Mode, OrgSettings
 from stream.engine.connecting import connect
+from stream.engine.faust.worker import run
 from stream.engine.ports import Output
 from stream.engine.publisher import KafkaPublisher
 from stream.engine.topics_admin import apply_topics
@@ -55,8 +63,8 @@ LinkVersions = dict[str, tuple[int, int]]
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What a phase took the worker. `held`: the longest stretch of CPU time
-    between two looks at its event loop, `LOOK_SECONDS` apart."""
+    """What a phase took the worker. `held_seconds`: the longest stretch of CPU time between two turns of a task that
+    sleeps `LOOK_SECONDS`, which is how long the event loop may stand still."""
 
     cpu_seconds: float
     seconds: float
@@ -71,14 +79,15 @@ class Figures:
     phases: dict[str, list[Spent]] = field(default_factory=lambda: {"orders": [], "balances": [], "verdicts": []})
 
     def cpu(self, *phases: str) -> float:
-        """Median over the runs of the phases' CPU-seconds together."""
-        runs = zip(*(self.phases[each] for each in phases or self.phases), strict=True)
-        return statistics.median(sum(spent.cpu_seconds for spent in run) for run in runs)
+        """Median over the runs of the phases' CPU-seconds together; of all phases where none is named."""
+        return statistics.median(sum(spent.cpu_seconds for spent in run) for run in self._runs(phases))
 
-    def wall(self, *phases: str) -> float:
-        """As `cpu`, in seconds of the clock."""
-        runs = zip(*(self.phases[each] for each in phases or self.phases), strict=True)
-        return statistics.median(sum(spent.seconds for spent in run) for run in runs)
+    def wall(self) -> float:
+        """Median over the runs of the seconds by the clock."""
+        return statistics.median(sum(spent.seconds for spent in run) for run in self._runs(()))
+
+    def _runs(self, phases: Sequence[str]) -> list[tuple[Spent, ...]]:
+        return list(zip(*(self.phases[each] for each in phases or self.phases), strict=True))
 
 
 async def measure(_: int) -> dict[str, object]:
@@ -210,7 +219,7 @@ def _swept(number: int) -> tuple[msgspec.Struct, str, int]:
 
 def _seen(number: int, contacts: int) -> tuple[msgspec.Struct, str, int]:
     run, at = _id(number), NOW + number * DAY
-    return Seen(run, 1, contacts, PARTITIONS, at), f"{run}:{contacts}:seen", at
+    return SweepSeen(run, 1, contacts, PARTITIONS, at), f"{run}:{contacts}:seen", at
 
 
 async def _link_versions(bootstrap: str) -> LinkVersions:
@@ -274,8 +283,6 @@ class _Worker:
 
 async def _serve(bootstrap: str, folder: Path) -> None:
     """Be the worker: for each number on stdin, say what it took until so many facts had been applied."""
-    from stream.engine.faust.worker import run
-
     app = worker_of(bootstrap, PREFIX, folder, PARTITIONS)
     ready = asyncio.Event()
     running = asyncio.create_task(run(app, ready.set))

@@ -189,9 +189,11 @@ async def web(configuration: Configuration) -> None:
     from stream.engine.publisher import KafkaPublisher
     from stream.sinks.views.follower import ViewsFollower
     from stream.sinks.views.read import Views
+    from stream.web import agent_tool
     from stream.web.access.keys import local_key
     from stream.web.app import create_app
     from stream.web.originals import KafkaOriginals
+    from stream.web.pages import routers
     from stream.web.site import site_of
 
     web = configuration.web
@@ -229,10 +231,12 @@ async def web(configuration: Configuration) -> None:
                 regions={org.id: org.alleaves.phone_region for org in configuration.orgs if org.alleaves},
                 calls_a_minute=web.calls_a_minute,
             )
-            app = create_app(site, operations_routes(station.health, station.metrics))
-            async with http(app, web.host, web.port) as address:
-                station.folder.publish(web=address)
-                log.info("web ready", address=address)
-                tasks.create_task(repeatedly(meter.lag))
-                tasks.create_task(keep_journal())
-                await station.beat(lambda: station.health.say(Condition.CAUGHT_UP, follower.ready))
+            async with agent_tool.routes(site.service) as mcp:
+                beside = [*operations_routes(station.health, station.metrics), *mcp]
+                app = create_app(site, beside, pages=routers())
+                async with http(app, web.host, web.port) as address:
+                    station.folder.publish(web=address)
+                    log.info("web ready", address=address)
+                    tasks.create_task(repeatedly(meter.lag))
+                    tasks.create_task(keep_journal())
+                    await station.beat(lambda: station.health.say(Condition.CAUGHT_UP, follower.ready))

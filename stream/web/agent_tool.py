@@ -18,7 +18,9 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from stream.contracts.access import Role
@@ -224,6 +226,15 @@ def agent_tool(service: LoyaltySync, caller: CallerOf) -> FastMCP[None]:
 
 
 @contextlib.asynccontextmanager
+async def routes(service: LoyaltySync) -> AsyncIterator[list[BaseRoute]]:
+    """The tools at `/mcp`, for an application behind a gate; they answer while the block runs."""
+    server = agent_tool(service, of_request)
+    found = server.streamable_http_app().routes
+    async with server.session_manager.run():
+        yield found
+
+
+@contextlib.asynccontextmanager
 async def over_http(
     service: LoyaltySync,
     authenticator: Authenticator,
@@ -233,7 +244,5 @@ async def over_http(
 ) -> AsyncIterator[ASGIApp]:
     """An application that serves the tools at `/mcp` to who has a key, usable while the block runs. `clock`: monotonic
     seconds."""
-    server = agent_tool(service, of_request)
-    app = server.streamable_http_app()
-    async with server.session_manager.run():
-        yield Gate(app, authenticator=authenticator, calls_a_minute=calls_a_minute, clock=clock)
+    async with routes(service) as found:
+        yield Gate(Starlette(routes=found), authenticator=authenticator, calls_a_minute=calls_a_minute, clock=clock)

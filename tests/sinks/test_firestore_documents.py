@@ -220,7 +220,9 @@ COMPLETED_FIELDS = {
     "startedAt": utc(AT),
     "endedAt": utc(AT + 10),
     "phase": "done",
+    "queuedMs": 0,
     "phasesMs": None,  # a map: not among the types that are read back
+    "vendors": None,
     "totalCustomers": 1641,
     "withAlpineSync": 245,
     "reconciled": 240,

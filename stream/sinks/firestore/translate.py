@@ -120,7 +120,7 @@ def _run(record: Input, value: bytes) -> DocumentWrite | None:
             status, rank, fields = "running", PROGRESS, {"phase": run.phase.value}
         case RunCompleted() as run:
             status, rank = "completed", ENDED
-            fields = {"phase": Phase.DONE.value, "phasesMs": run.phases, **_about(run), **_ends(run)}
+            fields = {"phase": Phase.DONE.value, **_about(run), **_ends(run)}
             fields |= _totals(run.tally)
         case RunFailed() as run:
             status, rank = "failed", ENDED
@@ -139,7 +139,11 @@ def _about(run: RunStarted | RunCompleted | RunFailed) -> Unchecked:
 
 
 def _ends(run: RunCompleted | RunFailed) -> Unchecked:
-    return {"startedAt": utc(run.started_at), "endedAt": utc(run.ended_at)}
+    vendors: dict[str, FieldValue] = {
+        name: {"calls": use.calls, "answered": use.answered, "errors": use.errors} for name, use in run.vendors.items()
+    }
+    ends: Unchecked = {"startedAt": utc(run.started_at), "endedAt": utc(run.ended_at), "requestedBy": run.by or None}
+    return ends | {"queuedMs": run.queued_ms, "vendors": vendors, "phasesMs": run.phases}
 
 
 def _totals(tally: Tally) -> Fields:

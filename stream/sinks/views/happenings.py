@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 
 from stream.contracts.alerts import decode_alert
 from stream.contracts.cases import Case, CaseState
 from stream.contracts.deliveries import Delivery
-from stream.contracts.runs import Tally
+from stream.contracts.runs import Tally, VendorUse
 from stream.sinks.views.connection import Reader, Row, number
 from stream.sinks.views.shown import CustomerCase, DeadLetter, LetterReason, Run, SentDelivery, ShownAlert
 
 _RUN_COLUMNS = """run, org, kind, customer, requested_by, phase, outcome, answer, reason, requested_at, started_at,
-    ended_at, orders, order_customers, orders_unreadable, alleaves_calls, balances, alpine_calls, tally, phases"""
+    ended_at, orders, order_customers, orders_unreadable, alleaves_calls, balances, alpine_calls, queued_ms,
+    tally, phases, vendors"""
 _ASKED = "coalesce(requested_at, started_at, ended_at)"
 _LETTER = """l.partition, l."offset", l.org, l.at, l.stage, l.reason, l.exception, l.source_topic, l.source_partition,
     l.source_offset, l.key, l.excerpt, d.decision, d.at, d.by
@@ -97,8 +99,8 @@ class HappeningQueries(Reader):
             )
             for partition in partitions
         ]
-        merged = heapq.merge(*([_alert(row) for row in lane] for lane in lanes), key=lambda alert: alert.at)
-        return [alert for alert, _ in zip(merged, range(limit), strict=False)]
+        merged = heapq.merge(*lanes, key=lambda row: number(row[1]))
+        return [_alert(row) for row in islice(merged, limit)]
 
     def alert_ends(self) -> dict[int, int]:
         """Per partition of the alerts the last offset that is in the views."""
@@ -218,9 +220,10 @@ def _letter(row: Row) -> DeadLetter:
 
 
 def _run(row: Row) -> Run:
-    tally, phases = row[-2:]
+    tally, phases, vendors = row[-3:]
     decoded = (
         None if tally is None else msgspec.json.decode(str(tally), type=Tally),
         {} if phases is None else _json(str(phases)),
+        {} if vendors is None else msgspec.json.decode(str(vendors), type=dict[str, VendorUse]),
     )
-    return msgspec.convert(dict(zip(Run.__match_args__, (*row[:-2], *decoded), strict=True)), Run)
+    return msgspec.convert(dict(zip(Run.__match_args__, (*row[:-3], *decoded), strict=True)), Run)

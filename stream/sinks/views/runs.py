@@ -45,11 +45,13 @@ UPDATE runs SET orders = ?, order_customers = ?, orders_unreadable = ?, alleaves
 BALANCES_SWEPT = "UPDATE runs SET balances = ?, alpine_calls = ?, reason = coalesce(?, reason) WHERE run = ?"
 SYNCED = "UPDATE runs SET answer = ?, reason = coalesce(?, reason) WHERE run = ?"
 ENDED = """
-INSERT INTO runs (run, org, kind, customer, phase, outcome, reason, started_at, ended_at, tally, phases)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO runs
+    (run, org, kind, customer, phase, outcome, reason, started_at, ended_at, queued_ms, tally, phases, vendors)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run) DO UPDATE SET
     phase = excluded.phase, outcome = excluded.outcome, reason = coalesce(excluded.reason, reason),
-    started_at = excluded.started_at, ended_at = excluded.ended_at, tally = excluded.tally, phases = excluded.phases"""
+    started_at = excluded.started_at, ended_at = excluded.ended_at, queued_ms = excluded.queued_ms,
+    tally = excluded.tally, phases = excluded.phases, vendors = excluded.vendors"""
 PROVIDER = """
 INSERT INTO providers (org, available, since, reason) VALUES (?, ?, ?, ?)
 ON CONFLICT (org) DO UPDATE SET available = excluded.available, since = excluded.since, reason = excluded.reason"""
@@ -103,15 +105,14 @@ def _statement_of(event: Event[Any]) -> Statement | None:
 
 
 def _completed(org: str, run: RunCompleted) -> tuple[str | int | None, ...]:
-    results = (_encode(run.tally).decode(), _encode(run.phases).decode())
-    return (
-        *(run.run, org, run.kind, run.customer, Phase.DONE, "completed", None),
-        *(run.started_at, run.ended_at, *results),
-    )
+    return (run.run, org, run.kind, run.customer, Phase.DONE, "completed", None, *_figures(run))
 
 
 def _failed(org: str, run: RunFailed) -> tuple[str | int | None, ...]:
-    return (
-        *(run.run, org, run.kind, run.customer, run.phase, "failed", run.reason),
-        *(run.started_at, run.ended_at, None, None),
-    )
+    return (run.run, org, run.kind, run.customer, run.phase, "failed", run.reason, *_figures(run))
+
+
+def _figures(run: RunCompleted | RunFailed) -> tuple[str | int | None, ...]:
+    tally = None if run.tally is None else _encode(run.tally).decode()
+    phases, vendors = _encode(run.phases).decode(), _encode(run.vendors).decode()
+    return run.started_at, run.ended_at, run.queued_ms, tally, phases, vendors

@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -119,6 +119,7 @@ CREATE TABLE alerts (
     id TEXT PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, org TEXT NOT NULL, customer TEXT,
     partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, alert TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX alerts_by_time ON alerts (org, at DESC);
+CREATE INDEX alerts_by_kind ON alerts (org, kind, at DESC);
 CREATE INDEX alerts_by_age ON alerts (at DESC);
 CREATE INDEX alerts_by_place ON alerts (org, partition, "offset");
 
@@ -128,7 +129,8 @@ CREATE TABLE runs (
     phase TEXT NOT NULL, outcome TEXT, answer TEXT, reason TEXT,
     requested_at INTEGER, started_at INTEGER, ended_at INTEGER,
     orders INTEGER, order_customers INTEGER, orders_unreadable INTEGER, alleaves_calls INTEGER,
-    balances INTEGER, alpine_calls INTEGER, tally TEXT, phases TEXT) STRICT, WITHOUT ROWID;
+    balances INTEGER, alpine_calls INTEGER, queued_ms INTEGER,
+    tally TEXT, phases TEXT, vendors TEXT) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_by_org ON runs (org, ended_at);
 CREATE INDEX runs_newest ON runs (org, ended_at IS NOT NULL, coalesce(ended_at, started_at, requested_at) DESC, run);
 CREATE INDEX runs_of_all ON runs (ended_at IS NOT NULL, coalesce(ended_at, started_at, requested_at) DESC, run);

@@ -10,7 +10,7 @@ from stream.contracts.cases import Case, CauseKind
 from stream.contracts.deliveries import Delivery
 from stream.contracts.entries import PointsEntry
 from stream.contracts.profiles import Profile
-from stream.contracts.runs import Tally
+from stream.contracts.runs import Tally, VendorUse
 from stream.contracts.settings import OrgSettings
 from stream.sinks.document import iso, utc
 
@@ -101,7 +101,8 @@ class ShownAlert:
 class Run:
     """A run as far as it got. `outcome`: `completed` or `failed`, None while it is under way.
 
-    `answer`: the verdict of a one-customer run, or `failed`. `phases_ms`: what each phase took.
+    `answer`: the verdict of a one-customer run, or `failed`. `phases_ms`: what each phase took;
+    `queued_ms`: how long it waited for others before. `vendors`: what was asked of each, where it has ended.
     """
 
     run: str
@@ -122,8 +123,10 @@ class Run:
     alleaves_calls: int | None
     balances: int | None
     alpine_calls: int | None
+    queued_ms: int | None
     tally: Tally | None
     phases_ms: dict[str, int]
+    vendors: dict[str, VendorUse]
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,12 @@ from stream.contracts.runs import Tally, VendorUse
 from stream.sinks.views.connection import Cell, Reader, Row, number
 
 SHOPS_MAX = 200
-ALERTS_LOOKED_AT = 500
 
-# Jumps from one shop to the next instead of reading every row.
-_SHOPS = """
-WITH RECURSIVE s (shop) AS (
-    SELECT (SELECT min(home_location) FROM profiles WHERE org = ?1)
-    UNION ALL
-    SELECT (SELECT min(p.home_location) FROM profiles p WHERE p.org = ?1 AND p.home_location > s.shop)
-    FROM s WHERE s.shop IS NOT NULL)
-SELECT shop FROM s WHERE shop IS NOT NULL LIMIT ?2"""
 _CASES = """
 SELECT c.customer, c.body, e.name, p.tier
 FROM cases c
+LEFT JOIN profiles p ON p.org = c.org AND p.customer = c.customer -- first: a shop is chosen by it
 LEFT JOIN people e ON e.org = c.org AND e.customer = c.customer
-LEFT JOIN profiles p ON p.org = c.org AND p.customer = c.customer
 WHERE c.org = ? AND {which} {more}
 ORDER BY c.weight DESC, c.customer, c.number LIMIT ?"""
 
@@ -81,7 +72,11 @@ class PastAlert:
 
 def shops(views: Reader, org: str) -> list[str]:
     """The org's shops (home locations of customers), in alphabetical order."""
-    return [str(shop) for (shop,) in views.rows(_SHOPS, (org, SHOPS_MAX))]
+    rows = views.rows(
+        "SELECT DISTINCT shop FROM profile_sums WHERE org = ? AND customers > 0 AND shop <> '' ORDER BY shop LIMIT ?",
+        (org, SHOPS_MAX),
+    )
+    return [str(shop) for (shop,) in rows]
 
 
 def live_cases(views: Reader, org: str) -> int:
@@ -91,17 +86,20 @@ def live_cases(views: Reader, org: str) -> int:
 
 def verdict_counts(views: Reader, org: str, shop: str | None = None) -> dict[str, int]:
     """How many customers have each verdict, in one shop or in all."""
-    where, values = ("", ()) if shop is None else ("AND home_location = ?", (shop,))
-    rows = views.rows(f"SELECT verdict, count(*) FROM profiles WHERE org = ? {where} GROUP BY verdict", (org, *values))
+    rows = views.rows(
+        """SELECT verdict, sum(customers) FROM profile_sums
+           WHERE org = ?1 AND (?2 IS NULL OR shop = ?2) AND customers > 0 GROUP BY verdict""",
+        (org, shop),
+    )
     return {str(verdict): number(count) for verdict, count in rows}
 
 
 def balances_known(views: Reader, org: str, shop: str | None = None) -> tuple[int, int]:
     """How many customers have a balance at the provider, and how many points all customers hold."""
-    where, values = ("", ()) if shop is None else ("AND home_location = ?", (shop,))
     row = views.rows(
-        f"SELECT count(points_from_alpine), coalesce(sum(points), 0) FROM profiles WHERE org = ? {where}",
-        (org, *values),
+        """SELECT coalesce(sum(with_alpine), 0), coalesce(sum(points), 0) FROM profile_sums
+           WHERE org = ?1 AND (?2 IS NULL OR shop = ?2)""",
+        (org, shop),
     )[0]
     return number(row[0]), number(row[1])
 
@@ -202,11 +200,9 @@ def contacts(views: Reader, org: str) -> Contacts:
 
 
 def alerts_of(views: Reader, org: str, kind: AlertKind, *, limit: int = 20) -> list[PastAlert]:
-    """The newest alerts of one kind, among the last ones of the org."""
+    """The newest alerts of one kind."""
     rows = views.rows(
-        """SELECT at, alert FROM (SELECT at, kind, alert FROM alerts WHERE org = ? ORDER BY at DESC LIMIT ?)
-           WHERE kind = ? LIMIT ?""",
-        (org, ALERTS_LOOKED_AT, kind.value, limit),
+        "SELECT at, alert FROM alerts WHERE org = ? AND kind = ? ORDER BY at DESC LIMIT ?", (org, kind.value, limit)
     )
     return [PastAlert(number(at), decode_alert(str(alert).encode())) for at, alert in rows]
 

@@ -56,14 +56,16 @@ def orders_of(entries: Sequence[CustomerEntry]) -> list[CustomerEntry]:
 
 
 def _by_step(page: Page, profile: Profile, ours: Sequence[tuple[int, int]]) -> tuple[Chart, list[Row], str]:
+    levels: list[Number] = [0, *(points for _, points in ours), *(points for _, points in ours[-1:])]
+    drawn = len(ours) > 1
     chart: Chart = {
         "kind": "step",
         "time": False,
-        "x": [float(number) for number in range(1, len(ours) + 1)] if len(ours) > 1 else [],
-        "lines": [{"name": "orders", "y": [points for _, points in ours], "colour": "--accent"}],
+        "x": [float(number) for number in range(len(levels))] if drawn else [],
+        "lines": [{"name": "orders", "y": levels, "colour": "--accent"}],
     }
-    if profile.points_from_alpine is not None and len(ours) > 1:
-        balance: list[Number] = [profile.points_from_alpine] * len(ours)
+    if profile.points_from_alpine is not None and drawn:
+        balance: list[Number] = [profile.points_from_alpine] * len(levels)
         colour = "--review" if profile.needs_review else "--timing"
         chart["lines"].append({"name": words.PROVIDER, "y": balance, "colour": colour, "dash": True})
     if (band := _band(page, profile)) is not None:

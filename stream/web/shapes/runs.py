@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from typing_extensions import TypedDict
 
+from stream.contracts.runs import VendorUse
 from stream.sinks.views.shown import Provider, Run
 from stream.web.shapes.times import time_shown
 
@@ -15,8 +16,18 @@ class ProviderShown(TypedDict):
     reason: str | None
 
 
+class VendorUseShown(TypedDict):
+    """What a run asked of a vendor: `answered` of `calls` requests; `errors` by kind; `unreadable` records."""
+
+    calls: int
+    answered: int
+    errors: dict[str, int]
+    unreadable: int
+
+
 class RunShown(TypedDict):
-    """`outcome`: `completed` or `failed`, null while it is under way. `answer`: the verdict of a one-customer run."""
+    """`outcome`: `completed` or `failed`, null while it is under way. `answer`: the verdict of a one-customer run.
+    `averageDiscrepancy`: points per compared customer, a decimal."""
 
     id: str
     orgId: str
@@ -36,12 +47,25 @@ class RunShown(TypedDict):
     balances: int | None
     alleavesCalls: int | None
     alpineCalls: int | None
+    queuedMs: int | None
+    vendors: dict[str, VendorUseShown]
+    averageDiscrepancy: str | None
     tally: dict[str, int] | None
 
 
 def provider_shown(provider: Provider) -> ProviderShown:
     """Whether the provider answers."""
     return {"available": provider.available, "since": time_shown(provider.since), "reason": provider.reason}
+
+
+def vendor_use_shown(use: VendorUse) -> VendorUseShown:
+    """What a run asked of a vendor."""
+    return {"calls": use.calls, "answered": use.answered, "errors": use.errors, "unreadable": use.unreadable}
+
+
+def _average(run: Run) -> str | None:
+    average = None if run.tally is None else run.tally.average_discrepancy
+    return None if average is None else str(average)
 
 
 def run_shown(run: Run) -> RunShown:
@@ -65,5 +89,8 @@ def run_shown(run: Run) -> RunShown:
         "balances": run.balances,
         "alleavesCalls": run.alleaves_calls,
         "alpineCalls": run.alpine_calls,
+        "queuedMs": run.queued_ms,
+        "vendors": {name: vendor_use_shown(use) for name, use in run.vendors.items()},
+        "averageDiscrepancy": _average(run),
         "tally": None if run.tally is None else msgspec.structs.asdict(run.tally),
     }

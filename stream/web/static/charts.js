@@ -33,12 +33,12 @@
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1e3), zone),
       scales: {
-        x: { time: data.time !== false },
+        x: { time: data.time !== false, range: (_, low, high) => span(data, low, high) },
         y: { range: (_, low, high) => limits(data, low, high) },
       },
       axes: [
         {
-          stroke: token("--muted"), font: font(), grid: { show: false }, ticks: { stroke: token("--line"), size: 4 }, space: 64, size: 30,
+          stroke: token("--muted"), font: font(), grid: { show: false }, incrs: data.time === false ? [1, 2, 5, 10, 20, 50, 100, 200] : undefined, ticks: { stroke: token("--line"), size: 4 }, space: 64, size: 30,
           values: data.time === false ? undefined : (self, ticks, _space, _axis, step) => ticks.map((tick) => label(tick, step, zone)),
         },
         {
@@ -52,6 +52,13 @@
     };
     const chart = new uPlot(options, [data.x].concat(data.lines.map((line) => line.y)), place);
     drawn.set(place, chart);
+  }
+
+  // Up to today, and at least a day: one run alone is a point at the end.
+  function span(data, low, high) {
+    if (data.time === false) return [low, high];
+    const end = Math.max(high, data.today || high);
+    return [Math.min(low, end - 86400), end];
   }
 
   function limits(data, low, high) {
