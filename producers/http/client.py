@@ -155,7 +155,7 @@ class VendorHttp:
 
     async def until_admitted(self) -> None:
         """Wait while the breaker turns calls away: what is asked for once a day need not fail for half a minute."""
-        if remaining := self.breaker.remaining_seconds:
+        while remaining := self.breaker.remaining_seconds:  # a sleep may end a moment early
             await self._clock.sleep(remaining)
 
     async def _attempt(self, request: _Request, authorized: bool) -> Answer:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -25,7 +26,9 @@ LIMIT = 50
 LIMIT_MAX = 500
 EXPORT_ROWS_AT_ONCE = 1000
 CURSOR_CHARACTERS_MAX = 1024
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet may take for a formula, full-width signs too; it drops blanks and what is not seen before them.
+_UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_FORMULA = re.compile(rf"[{_UNSEEN}]*[=+@＝＋－＠-]|[\t\r\n]")
 _encode = msgspec.json.encode
 
 
@@ -138,7 +141,7 @@ def cell(value: object) -> object:
         return value
     if isinstance(value, dict | list | tuple):
         value = _encode(value).decode()
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+    if isinstance(value, str) and _FORMULA.match(value):
         return f"'{value}"
     return value
 

@@ -28,8 +28,10 @@ QUEUED = Run(
     alleaves_calls=None,
     balances=None,
     alpine_calls=None,
+    queued_ms=None,
     tally=None,
     phases_ms={},
+    vendors={},
 )
 STARTED = replace(QUEUED, phase="orders", started_at=1)
 HALFWAY = replace(STARTED, orders=1200, order_customers=700)

@@ -172,6 +172,14 @@ class Site:
         )
         return answer.raise_for_status().json()
 
+    def call_tool(self, asked: Mapping[str, object]) -> Any:
+        """The agent tool's answer, asked as MCP clients ask. `asked`: the tool's `name` and `arguments`."""
+        key = (self.folder / "data" / "web.key").read_text()
+        headers = {"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+        answer = httpx.post(f"{self.endpoints['web']}/mcp", json=call, headers=headers)
+        return answer.raise_for_status().json()["result"]["structuredContent"]
+
     def runs(self, org: str) -> list[dict[str, Any]]:
         """An org's runs, newest first; none before it is known."""
         if org not in {each["id"] for each in self.get("/api/v1/orgs")["items"]}:

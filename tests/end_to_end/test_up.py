@@ -76,6 +76,12 @@ def test_one_customers_report_has_both_sides(site: Site) -> None:
     assert site.run("customer", "show", member, "--org", LIVE, "--json").json() == report
 
 
+def test_agents_are_answered_beside_the_api(site: Site) -> None:
+    member = str(site.vendors.about["world"]["sample_member_id"])
+    asked = {"name": "explain_points", "arguments": {"phone_or_customer": member, "org_id": LIVE}}
+    assert site.call_tool(asked)["points"] == 475
+
+
 def test_documents_have_exactly_the_designs_fields_and_keep_those_of_others(site: Site) -> None:
     customers = site.profiles(LIVE)
     eventually(lambda: len(site.documents()) == len(customers), SLACK_SECONDS)

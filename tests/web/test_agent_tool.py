@@ -18,8 +18,10 @@ from mcp.types import CallToolResult
 
 from stream.bootstrap.serving import http
 from stream.contracts.access import Role
-from stream.web.agent_tool import PATH, over_http
+from stream.web.agent_tool import PATH, over_http, routes
+from stream.web.app import create_app
 from stream.web.counter import Explanation, PointsAnswer
+from stream.web.pages import routers
 from tests.sinks.records import AT, ORG
 from tests.web.world import LOCAL_KEY, OTHER, World, token_of, world_of
 
@@ -96,6 +98,25 @@ async def test_over_http_an_agent_lists_and_calls_the_tools_with_a_key(world: Wo
     assert (told["customer_id"], told["points"], told["next_tier"], told["points_to_next_tier"]) == (
         "3528", 475, "Silver", 25,
     )  # fmt: skip
+
+
+async def test_the_web_role_answers_agents_beside_its_pages(world: World) -> None:
+    async with routes(world.site.service) as mcp, http(create_app(world.site, mcp, routers()), "127.0.0.1", 0) as web:
+        headers = {"authorization": f"Bearer {token_of(Role.VIEWER)}"}
+        async with (
+            httpx.AsyncClient(base_url=web, headers=headers) as client,
+            streamable_http_client(web + PATH, http_client=client) as (incoming, outgoing, _),
+            ClientSession(incoming, outgoing) as session,
+        ):
+            await session.initialize()
+            assert structured(await check(session, ZOE))["primary"]["points"] == 475
+            assert (await check(session, ZOE, OTHER)).isError
+            assert (await client.get("/api/v1/me")).json()["roles"] == {ORG: "viewer"}
+            assert "Zoë Quinn" in (await client.get("/lookup?q=3528")).text
+        async with httpx.AsyncClient(base_url=web) as stranger:
+            assert (
+                await stranger.post(PATH, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+            ).status_code == 401
 
 
 async def test_an_agent_is_told_what_everything_means(world: World) -> None:
