@@ -193,7 +193,7 @@ async def web(configuration: Configuration) -> None:
     from stream.web.access.keys import local_key
     from stream.web.app import create_app
     from stream.web.originals import KafkaOriginals
-    from stream.web.pages import routers
+    from stream.web.pages import problem_page, routers
     from stream.web.site import site_of
 
     web = configuration.web
@@ -233,7 +233,7 @@ async def web(configuration: Configuration) -> None:
             )
             async with agent_tool.routes(site.service) as mcp:
                 beside = [*operations_routes(station.health, station.metrics), *mcp]
-                app = create_app(site, beside, pages=routers())
+                app = create_app(site, beside, routers(), problem_page)
                 async with http(app, web.host, web.port) as address:
                     station.folder.publish(web=address)
                     log.info("web ready", address=address)

@@ -68,7 +68,7 @@ async def http(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio turns Nagle off only where the protocol is named
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

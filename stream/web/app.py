@@ -12,20 +12,26 @@ from stream.web.access.limits import RateLimit
 from stream.web.api import access, alerts, cases, customers, letters, loyalty, orgs, runs, session, settings
 from stream.web.events import Streams
 from stream.web.openapi import document, operation_name
-from stream.web.problems import add_problem_handlers
+from stream.web.problems import ProblemPage, add_problem_handlers
 from stream.web.site import Site
 
 VERSION = "1"
 API = (loyalty, orgs, customers, cases, runs, alerts, letters, settings, access, session)
 
 
-def create_app(site: Site, operations: Sequence[BaseRoute] = (), pages: Sequence[APIRouter] = ()) -> FastAPI:
-    """The application. `operations`: `/healthz`, `/readyz` and `/metrics` of the process. `pages`: the dashboard."""
+def create_app(
+    site: Site,
+    operations: Sequence[BaseRoute] = (),
+    pages: Sequence[APIRouter] = (),
+    problem_page: ProblemPage | None = None,
+) -> FastAPI:
+    """The application. `operations`: `/healthz`, `/readyz` and `/metrics` of the process. `pages`: the dashboard, and
+    `problem_page` what it shows at an address that does not exist."""
     app = described()
     app.state.site = site
     app.state.streams = Streams()
     app.state.attempts = RateLimit(session.ATTEMPTS_A_MINUTE, 60, site.monotonic)
-    add_problem_handlers(app)
+    add_problem_handlers(app, problem_page)
     app.router.routes.extend(operations)
     for page in pages:
         app.include_router(page)

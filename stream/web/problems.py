@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from stream.errors import BadRecord, Unreachable
 
@@ -27,6 +31,7 @@ TITLES = {
     503: "Not available",
 }
 NEW = "about:blank"
+ProblemPage = Callable[[int, str, dict[str, str] | None], Response]
 
 
 class Problem(Exception):
@@ -54,8 +59,14 @@ def problem_response(
     return Response(msgspec.json.encode(body | more), status, {**(headers or {})}, media_type=TYPE)
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Every failure is answered as a problem."""
+def wants_page(scope: Scope) -> bool:
+    """Whether a person's browser asks for a page."""
+    accepts = Headers(scope=scope).get("accept", "")
+    return not scope["path"].startswith("/api/") and scope["method"] == "GET" and "text/html" in accepts
+
+
+def add_problem_handlers(app: FastAPI, page: ProblemPage | None = None) -> None:
+    """Every failure is answered as a problem; `page`: what people see at an address that does not exist."""
 
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
@@ -64,6 +75,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers) if error.headers else None
+        if page is not None and wants_page(request.scope):
+            return page(error.status_code, "There is no such page. Look at the address.", headers)
         return problem_response(error.status_code, str(error.detail), path=request.url.path, headers=headers)
 
     @app.exception_handler(RequestValidationError)

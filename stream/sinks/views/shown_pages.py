@@ -151,10 +151,8 @@ def unexplained_points(views: Reader, org: str, shop: str | None = None) -> int:
 
 def run_points(views: Reader, org: str, *, since: int, limit: int = 200) -> list[RunPoint]:
     """Runs over all customers that ended since then (UTC ms), oldest first; of more than `limit` the newest."""
-    kept = views.rows("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'vendors'")
-    vendors = "vendors" if kept else "NULL"  # older views do not keep them: then they are unknown
     rows = views.rows(
-        f"""SELECT run, kind, outcome, started_at, ended_at, tally, {vendors} FROM runs
+        """SELECT run, kind, outcome, started_at, ended_at, tally, vendors FROM runs
            WHERE org = ? AND ended_at >= ? AND kind <> 'customer' ORDER BY ended_at DESC LIMIT ?""",
         (org, since, limit),
     )

@@ -19,7 +19,7 @@ from stream.web.access.authenticator import Authenticator
 from stream.web.access.limits import RateLimit
 from stream.web.access.principals import Principal
 from stream.web.access.sessions import COOKIE
-from stream.web.problems import Problem, problem_response
+from stream.web.problems import Problem, problem_response, wants_page
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEALTH = frozenset({"/healthz", "/readyz"})
@@ -148,9 +148,7 @@ def _same_origin(headers: Headers, *, strict: bool) -> bool:
 
 def _to_log_in(scope: Scope, problem: Problem, answer: Response) -> Response:
     """People are led to the log-in page; programs are told."""
-    accepts = Headers(scope=scope).get("accept", "")
-    is_page = not scope["path"].startswith("/api/") and scope["method"] == "GET" and "text/html" in accepts
-    if problem.status != 401 or not is_page:
+    if problem.status != 401 or not wants_page(scope):
         return answer
     query = scope.get("query_string", b"").decode("latin-1")
     wanted = scope["path"] + (f"?{query}" if query else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from stream.web.pages import (
     assets,
@@ -21,7 +21,7 @@ from stream.web.pages import (
 )
 from stream.web.pages.routes import problem_page
 
-__all__ = ["add_pages", "problem_page", "routers"]
+__all__ = ["problem_page", "routers"]
 
 
 def routers() -> list[APIRouter]:
@@ -44,9 +44,3 @@ def routers() -> list[APIRouter]:
             system,
         )
     ]
-
-
-def add_pages(app: FastAPI) -> None:
-    """Add the dashboard to an app (or hand `routers()` to `create_app(pages=…)`)."""
-    for router in routers():
-        app.include_router(router)

@@ -24,7 +24,7 @@ from stream.loyalty.rules import compile_rules
 from stream.sinks.views.read import Views
 from stream.web.access.sessions import COOKIE
 from stream.web.app import create_app
-from stream.web.pages import routers
+from stream.web.pages import problem_page, routers
 from stream.web.site import site_of
 from tests.sinks.records import run_record
 from tests.sinks.views_file import views_of
@@ -47,7 +47,7 @@ class Desk(World):
     @cached_property
     def app(self) -> FastAPI:
         """The application with the dashboard."""
-        return create_app(self.site, pages=routers())
+        return create_app(self.site, (), routers(), problem_page)
 
     @asynccontextmanager
     async def browser(self, who: str | None = "maria") -> AsyncIterator[httpx.AsyncClient]:

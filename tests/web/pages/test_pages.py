@@ -231,3 +231,13 @@ async def test_lists_go_on_where_they_ended(busy: Desk) -> None:
             }
             assert len(rows - more) > 20, path
             assert more - rows
+
+
+async def test_an_address_that_does_not_exist_is_a_page_for_people_and_a_problem_for_programs(busy: Desk) -> None:
+    async with busy.browser() as browser:
+        people = await browser.get("/no-such-page", headers={"accept": "text/html"})
+        programs = await browser.get("/no-such-page", headers={"accept": "application/json"})
+        api = await browser.get("/api/v1/no-such-thing", headers={"accept": "text/html"})
+    assert (people.status_code, people.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page." in Seen(people.text).text
+    assert {answer.headers["content-type"] for answer in (programs, api)} == {"application/problem+json"}
