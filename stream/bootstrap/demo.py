@@ -16,7 +16,7 @@ from stream.bootstrap.narration import Narrator
 from stream.bootstrap.opening import local_key_path, one_time_address
 from stream.bootstrap.past_trade import PastTrade
 from stream.bootstrap.places import LOCK, DataFolder
-from stream.bootstrap.shop import ORG, PROJECT, Shop, shop
+from stream.bootstrap.shop import DATA_DIR_VARIABLE, ORG, PROJECT, Shop, shop
 from stream.bootstrap.trading import trade
 from stream.bootstrap.up import Tree
 from stream.errors import ConfigurationError, LoyaltyError, Unreachable
@@ -88,7 +88,7 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
 
 
 def _root() -> Path:
-    return Path(os.environ.get("LOYALTY_DATA_DIR", ".loyalty")).absolute()
+    return Path(os.environ.get(DATA_DIR_VARIABLE, ".loyalty")).absolute()
 
 
 def _require_ours(root: Path) -> None:
@@ -165,15 +165,17 @@ def _tell(result: DemoResult, running: Shop, progress: Progress, opening: str | 
     if running.firestore is not None:
         progress.say(f"Firestore: the same, exported to project {PROJECT} of the emulator at {running.firestore}")
     config = _shortest(running.file)
+    # The variable beats what the demo's file says of its folder.
+    loyalty = f"env -u {DATA_DIR_VARIABLE} loyalty" if DATA_DIR_VARIABLE in os.environ else "loyalty"
     progress.say(
         f"\nopen      {opening} (once, within the hour)\n"
         f'web API   curl -H "Authorization: Bearer $(cat {_shortest(local_key_path(running.tree.folder))})" '
         f"'{web}/api/loyalty/sync?orgId={ORG}'\n"
         f"          {web}/api/openapi.json\n"
-        f"ask more  loyalty status --config {config}\n"
-        f"          loyalty customer show {running.sandbox.world.sample_member_id} --config {config}\n"
-        f"          loyalty sync --wait --config {config}\n"
-        f"          loyalty dead-letters list --config {config}\n"
+        f"ask more  {loyalty} status --config {config}\n"
+        f"          {loyalty} customer show {running.sandbox.world.sample_member_id} --config {config}\n"
+        f"          {loyalty} sync --wait --config {config}\n"
+        f"          {loyalty} dead-letters list --config {config}\n"
         f"logs      {_shortest(running.tree.folder.log('*'))}\n\n"
         "The shop goes on trading; Ctrl-C ends the demo."
     )

@@ -8,6 +8,7 @@ import structlog
 
 from stream.bootstrap.run_changes import RunChange
 from stream.contracts.profiles import Verdict
+from stream.contracts.runs import ALPINE_IQ
 from stream.ops.metrics import Metrics
 from stream.sinks.views.shown import Run
 
@@ -33,9 +34,8 @@ class Journal:
         if change.orders_read:
             unreadable = run.orders_unreadable or 0
             _batch(run, "orders", (run.orders or 0) + unreadable, unreadable)
-        if change.balances_read:
-            _batch(run, "balances", run.balances or 0, 0)
         if change.ended:
+            _balances(run)
             self._ended(run)
 
     def _ended(self, run: Run) -> None:
@@ -56,12 +56,22 @@ class Journal:
                 provider=tally.with_provider,
                 reconciled=tally.matched,
                 needs_review=tally.discrepancy,
+                dead_letters=tally.dead_letters,
             )
             for verdict in Verdict:
                 self._metrics.customers_synced.labels(run.org, verdict.value).inc(getattr(tally, verdict.value))
             if tally.compared:
                 average = tally.abs_difference_points / tally.compared
                 self._metrics.average_discrepancy.labels(run.org).set(average)
+
+
+def _balances(run: Run) -> None:
+    """At the run's end, because only that says how many records of the provider nobody could read."""
+    if run.alpine_calls is None:
+        return
+    use = run.vendors.get(ALPINE_IQ)
+    total = run.balances or 0  # those that cannot be read among them
+    _batch(run, "balances", total, min(use.unreadable, total) if use else 0)
 
 
 def _batch(run: Run, what: str, total: int, failed: int) -> None:

@@ -38,7 +38,7 @@ def _standing(views: Views, org: str) -> dict[str, object]:
         "verdicts": views.verdicts(org),
         "provider": "available" if provider is None or provider.available else f"unavailable: {provider.reason}",
         "lastRun": None if last is None else run_shown(last),
-        "deadLetters": len(views.dead_letters(DEAD_LETTERS_COUNTED, org=org)),
+        "deadLetters": len(views.dead_letters(DEAD_LETTERS_COUNTED, org=org, undecided=True)),
     }
 
 

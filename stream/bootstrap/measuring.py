@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each process imports only what it runs
     from stream.engine.faust.worker import WorkerApp
     from stream.sinks.firestore.sink import FirestoreSink
     from stream.sinks.views.read import Views
+    from stream.sinks.views.shown import DeadLetter
 
 log = structlog.get_logger(__name__)
 
@@ -136,14 +137,19 @@ class ViewsMeter:
         show_backlog(self._metrics, "views", await self._backlog.of(self._views.positions()))
 
     def look(self) -> None:
-        """Count dead letters that came since the last look."""
+        """Count dead letters that came since the last look, and log one line for each reason."""
         before, self._seen = self._seen, self._dead_letters_end()
+        alike: dict[tuple[str, str, str], list[DeadLetter]] = {}
         for partition, end in self._seen.items():
             for offset in range(max(before.get(partition, 0), end - LETTERS_AT_ONCE), end):
                 letter = self._views.dead_letter(partition, offset)
                 if letter is not None:  # else a transaction marker
                     labels = letter.org, letter.stage, letter.exception
                     self._metrics.dead_letters_by_reason.labels(*labels).inc()
+                    alike.setdefault((letter.org, letter.stage, letter.reason), []).append(letter)
+        for (org, stage, reason), letters in alike.items():
+            place = f"{letters[0].partition}:{letters[0].offset}"
+            log.warning("dead letters", org=org, stage=stage, reason=reason, count=len(letters), first=place)
 
     def _dead_letters_end(self) -> dict[int, int]:
         """Next offset by partition of the topic."""

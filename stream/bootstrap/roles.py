@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 
 from stream.bootstrap.places import DataFolder, folder_of, kafka_of
+from stream.bootstrap.reaching import watch_kafka
 from stream.bootstrap.serving import http, require_topics
 from stream.errors import ConfigurationError
 from stream.ops.endpoints import operations, operations_routes
@@ -46,11 +47,16 @@ class Station:
 
 @contextlib.asynccontextmanager
 async def _station(configuration: Configuration, role: Role) -> AsyncIterator[Station]:
-    """A role's station, with its topics checked."""
+    """A role's station, with its topics checked. Whether Kafka still answers is asked for as long as the role runs."""
     station = Station(configuration, role)
     await require_topics(station.bootstrap, configuration.kafka)
     station.health.say(Condition.KAFKA, True)
-    yield station
+    watching = asyncio.create_task(watch_kafka(station.bootstrap, station.health))
+    try:
+        yield station
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 @contextlib.asynccontextmanager

@@ -23,6 +23,7 @@ from stream.settings import Configuration
 
 ORG = "brand_example"
 PROJECT = "demo-loyalty"
+DATA_DIR_VARIABLE = "LOYALTY_DATA_DIR"
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,16 @@ async def shop(
         if past is not None:
             past.again(sandbox.trade)
         _write_configuration(folder, sandbox, firestore=False)
-        settings = load(_file(folder), os.environ).kafka
+        # Where this shop's data is, says the shop: LOYALTY_DATA_DIR is the folder of all of them.
+        here = {DATA_DIR_VARIABLE: str(folder.root)}
+        settings = load(_file(folder), os.environ | here).kafka
         async with asyncio.TaskGroup() as starting:  # both are Java, and slow to start
             broker = starting.create_task(stack.enter_async_context(kafka(settings, folder, progress)))
             emulator = starting.create_task(stack.enter_async_context(_firestore(folder, progress, with_firestore)))
         firestore = emulator.result()
         _write_configuration(folder, sandbox, firestore=firestore is not None)
-        configuration = load(_file(folder), os.environ)
-        environment = {"LOYALTY_CONFIG": str(_file(folder))}
+        configuration = load(_file(folder), os.environ | here)
+        environment = {"LOYALTY_CONFIG": str(_file(folder)), **here}
         if firestore is not None:
             environment["FIRESTORE_EMULATOR_HOST"] = firestore
         tree_ = await stack.enter_async_context(tree(configuration, broker.result(), environment, progress))

@@ -26,6 +26,10 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
 
     `discrepancy`: provider − ours in points, where both are known. `version`: (epoch, offset in `facts`);
     the higher one wins. `export` is false while the org only observes.
+
+    `moved_points`: sum of the provider's known movements (signed), None: none is known. `equity`: the org's
+    social-equity multiplier applies. `tier_differs`: the provider's points give another tier than ours (those that
+    `discrepancy` compares). `matched_by`: kind of identity (`IDENTITY_KINDS`) that the provider's contact was found by.
     """
 
     points: int
@@ -42,6 +46,10 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     order_count: int
     balance_as_of: int | None = None
     home_location: str | None = None
+    moved_points: int | None = None
+    equity: bool = False
+    tier_differs: bool = False
+    matched_by: str | None = None
     settings_version: int
     epoch: int
     version: int

@@ -21,7 +21,9 @@ def profile_of(account: Account, rules: Rules, version: Version, at: int) -> Pro
     """
     provider = account.provider_points
     points = account.points if provider is None else provider
+    compared = account.points if provider is None else compared_points(account, rules)
     balance, attributes = account.balance, account.attributes
+    alpine_user_id = balance.contact if balance is not None else None
     given = balance.tier if balance is not None and provider is not None else None
     return Profile(
         points=points,
@@ -31,13 +33,17 @@ def profile_of(account: Account, rules: Rules, version: Version, at: int) -> Pro
         tier=given or tier_of(points, rules.tiers).name,
         tier_source=FROM_ORDERS if provider is None else FROM_PROVIDER,
         verdict=account.verdict,
-        discrepancy=None if provider is None else provider - compared_points(account, rules),
-        alpine_user_id=balance.contact if balance is not None else None,
+        discrepancy=None if provider is None else provider - compared,
+        alpine_user_id=alpine_user_id,
         total_spent_minor=account.spend_minor,
         currency=rules.currency,
         order_count=account.order_count,
         balance_as_of=balance.observed_at if balance is not None and provider is not None else None,
         home_location=attributes.home_location if attributes is not None else None,
+        moved_points=account.movements.points if account.movements is not None else None,
+        equity=account.equity,
+        tier_differs=provider is not None and tier_of(provider, rules.tiers) is not tier_of(compared, rules.tiers),
+        matched_by=account.best.partition(":")[0] if account.best and alpine_user_id else None,
         settings_version=account.settings_version,
         epoch=version[0],
         version=version[1],

@@ -14,6 +14,7 @@ from stream.web.access.desk import AccessDesk
 from stream.web.access.passwords import Passwords
 from stream.web.access.sessions import Sessions
 from stream.web.decisions import Decisions, Originals
+from stream.web.roles import Addresses
 from stream.web.service import LoyaltySync
 
 CALLS_A_MINUTE = 600
@@ -32,7 +33,8 @@ class Following(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """The web role. `calls_a_minute`: for each key or person. `clock`: UTC ms; `monotonic`: seconds."""
+    """The web role. `calls_a_minute`: for each key or person. `clock`: UTC ms; `monotonic`: seconds. `roles`: where
+    the other roles of this machine answer; None: that is not known here."""
 
     views: Views
     following: Following
@@ -41,6 +43,7 @@ class Site:
     access: AccessDesk
     authenticator: Authenticator
     calls_a_minute: int
+    roles: Addresses | None
     clock: Callable[[], int]
     monotonic: Callable[[], float]
 
@@ -60,6 +63,7 @@ def site_of(
     configured_key: str | None = None,
     regions: Mapping[str, str] | None = None,
     calls_a_minute: int = CALLS_A_MINUTE,
+    roles: Addresses | None = None,
     passwords: Passwords | None = None,
     settle_seconds: float = 5.0,
     clock: Callable[[], int] = lambda: int(time.time() * 1000),
@@ -83,6 +87,7 @@ def site_of(
         access=AccessDesk(publisher, views, clock=clock, passwords=passwords),
         authenticator=authenticator,
         calls_a_minute=calls_a_minute,
+        roles=roles,
         clock=clock,
         monotonic=monotonic,
     )

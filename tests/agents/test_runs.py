@@ -217,6 +217,15 @@ async def test_an_outage_is_told_once_and_so_is_its_end() -> None:
     assert len({headers["ce_id"] for headers in shop.alert_headers()}) == 3
 
 
+@pytest.mark.parametrize(("ended_at", "away"), [(60_100, "0 minutes"), (120_000, "1 minute"), (180_000, "2 minutes")])
+async def test_the_end_of_an_outage_says_how_long_it_was(ended_at: int, away: str) -> None:
+    shop = await Shop().open()
+    shop.ask(ProviderUnavailable(60_000, "HTTP 503"))
+    shop.ask(ProviderRecovered(ended_at))
+    await shop.settle()
+    assert shop.alerts()[-1].reason == f"The loyalty provider answers again. It was away for {away}."
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 async def test_outages_and_failed_runs_are_told_in_every_mode(mode: Mode) -> None:
     shop = await Shop().open(settings(mode=mode))

@@ -11,8 +11,11 @@ import pytest
 
 from stream.bootstrap import asking
 from stream.bootstrap.browsing import case, cases, dead_letter_reasons, letters_to_decide, orgs, run, runs
+from stream.bootstrap.looking import status
 from stream.bootstrap.ruling import mode_change, settings_difference, settings_in_force
 from stream.bootstrap.watching import watch_run
+from stream.contracts import topics
+from stream.contracts.audit import AUDIT, Action, Audited
 from stream.contracts.runs import (
     OrdersSweepProgress,
     Phase,
@@ -27,7 +30,7 @@ from stream.contracts.settings import Mode
 from stream.errors import LoyaltyError, Unreachable
 from stream.ops.progress import silent
 from stream.settings import Configuration
-from tests.sinks.records import AT, ORG, dead_letter_record, run_record
+from tests.sinks.records import AT, ORG, dead_letter_record, record, run_record
 from tests.sinks.views_file import views_of
 from tests.web.world import OTHER, RUN, world_of
 
@@ -210,6 +213,19 @@ async def test_dead_letters_are_chosen_by_place_or_reason_and_counted(configurat
     for org, unknown in ((None, "7:7"), (OTHER, place)):
         with pytest.raises(LoyaltyError, match=f"no dead letter at {unknown}"):
             await letters_to_decide(configuration, org=org, places=[unknown], reason=None)
+
+
+async def test_the_standing_counts_the_dead_letters_that_nobody_has_decided_on(configuration: Configuration) -> None:
+    happens(configuration, *(dead_letter_record(b"{}", "Total is odd") for _ in range(2)))
+    place = (await letters_to_decide(configuration, org=ORG, places=[], reason="odd"))[0]["place"]
+    before = await _undecided(configuration)
+    entry = Audited(id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), reason="a test")
+    happens(configuration, record(topics.AUDIT, ORG, AUDIT.encode(entry, org=ORG, at=AT, source="cli")))
+    assert (before, await _undecided(configuration)) == (3, 2)
+
+
+async def _undecided(configuration: Configuration) -> object:
+    return next(standing["deadLetters"] for standing in await status(configuration) if standing["org"] == ORG)
 
 
 async def test_a_sync_needs_kafka(configuration: Configuration) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from stream.bootstrap.measuring import Raised, ViewsMeter, WorkerMeter
 from stream.bootstrap.vendor_gauges import VendorGauges
@@ -83,10 +84,16 @@ def test_dead_letters_of_every_role_are_counted_by_reason_as_they_arrive(tmp_pat
     metrics = Metrics()
     meter = ViewsMeter(metrics, views_of(tmp_path / "views.db", before), "nowhere:1", "t.")
     views_of(tmp_path / "views.db", [letter(1, "accounts"), letter(2, "alpine_iq"), letter(4, "accounts")])
-    meter.look()
-    meter.look()
+    with capture_logs() as entries:
+        meter.look()
+        meter.look()
     name, reason = "loyalty_dead_letters_by_reason_total", "BadRecord"
     found = {
         stage: shown(metrics.registry, name, org=ORG, stage=stage, reason=reason) for stage in ("accounts", "alpine_iq")
     }
     assert found == {"accounts": 2, "alpine_iq": 1}
+    about = {"event": "dead letters", "log_level": "warning", "org": ORG, "reason": "why not"}
+    assert entries == [
+        {**about, "stage": "accounts", "count": 2, "first": "0:1"},
+        {**about, "stage": "alpine_iq", "count": 1, "first": "0:2"},
+    ]

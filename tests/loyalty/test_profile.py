@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from stream.contracts.facts import MovementMatched
 from stream.contracts.profiles import Verdict
 from stream.contracts.settings import Compare, Mode
-from stream.loyalty.balances import take_balance
+from stream.loyalty.account import AnswerKind, Balance
+from stream.loyalty.balances import take_balance, take_movement
 from stream.loyalty.cases import conclude
 from stream.loyalty.profile import profile_of
 from stream.loyalty.reconcile import verdict
@@ -70,3 +73,41 @@ def test_home_location_is_carried() -> None:
 def test_without_movements_expected_and_raw_differ_in_nothing() -> None:
     expected = rules(compare=Compare.EXPECTED)
     assert profile_of(enrolled(45_000, 475, expected), expected, (0, 9), 7_000).discrepancy == 25
+
+
+def test_what_the_provider_moved_and_found_the_customer_by_is_carried() -> None:
+    account = enrolled(45_000, 475, BRIEF)
+    held = account.links[account.best or ""].version
+    for number, points in ((1, -200), (2, 60)):
+        fact = MovementMatched(account.best or "", held, (0, number), f"m{number}", "adjust", points, number)
+        moved = take_movement(account, fact)
+        assert moved is not None
+        account = moved
+    profile = profile_of(account, BRIEF, (0, 9), 7_000)
+    assert (profile.moved_points, profile.matched_by) == (-140, (account.best or "").partition(":")[0])
+    unknown = profile_of(Ledger(BRIEF).take(order(3955)).account, BRIEF, (0, 9), 7_000)
+    assert (unknown.moved_points, unknown.matched_by) == (None, None)
+    assert (unknown.equity, unknown.tier_differs) == (False, False)
+
+
+def test_an_ambiguous_contact_is_not_a_match() -> None:
+    account = enrolled(45_000, 475, BRIEF)
+    best = account.best or ""
+    balance = replace(account.links[best].balance or Balance(AnswerKind.AMBIGUOUS, 0), contact=None, points=None)
+    shared = replace(account, links={best: replace(account.links[best], balance=balance)})
+    assert profile_of(shared, BRIEF, (0, 9), 7_000).matched_by is None
+
+
+@pytest.mark.parametrize(
+    ("spent", "provider", "differs"),
+    [(45_000, 499, False), (45_000, 500, True), (50_000, 499, True), (50_000, 999, False), (45_000, None, False)],
+)
+def test_a_tier_that_differs_is_flagged_within_the_tolerance_too(
+    spent: int, provider: int | None, differs: bool
+) -> None:
+    assert profile_of(enrolled(spent, provider, BRIEF), BRIEF, (0, 9), 7_000).tier_differs is differs
+
+
+def test_the_multiplier_is_flagged() -> None:
+    account = Ledger(BRIEF).take(customer(equity=True)).account
+    assert profile_of(account, BRIEF, (0, 9), 7_000).equity is True

@@ -24,5 +24,6 @@ def recovered(desk: Desk, data: ProviderRecovered) -> None:
     if known.unavailable_since is not None:
         desk.keep(replace(known, unavailable_since=None))
         minutes = max(data.since - known.unavailable_since, 0) // MINUTE_MS
-        reason = f"The loyalty provider answers again. It was away for {minutes} minutes."
+        away = "1 minute" if minutes == 1 else f"{minutes} minutes"
+        reason = f"The loyalty provider answers again. It was away for {away}."
         desk.alert(Alert(kind=AlertKind.PROVIDER_RECOVERED, org=desk.org, reason=reason), "recovered")

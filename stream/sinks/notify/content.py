@@ -103,6 +103,8 @@ def notice_of(item: Item, clean: Callable[[str], str]) -> Notice:
     """An alert about the org."""
     assert isinstance(item.body, Alert)
     reason = " ".join(clean(item.body.reason or "").split())
+    if item.body.kind is AlertKind.RUN_FAILED and item.body.run is not None:
+        reason = f"{item.body.run}: {reason}"  # several may have failed in one night
     return Notice(item.body.kind.value, item.at, reason[:REASON_CHARACTERS])
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from stream.contracts.profiles import Profile
 from stream.sinks.reading import Anchor, Batch, Place, Positions
 from stream.sinks.views.rows import Changes, changes_of
 from stream.sinks.views.schema import CONTENT
@@ -17,15 +18,8 @@ log = structlog.get_logger(__name__)
 
 # A lower (epoch, version) is refused; an equal one is the same content, so it is not written again.
 PROFILE = f"""
-INSERT INTO profiles VALUES ({", ".join("?" * 20)})
-ON CONFLICT (org, customer) DO UPDATE SET
-    points = excluded.points, points_from_orders = excluded.points_from_orders,
-    points_from_alpine = excluded.points_from_alpine, calculated_at = excluded.calculated_at, tier = excluded.tier,
-    tier_source = excluded.tier_source, verdict = excluded.verdict, discrepancy = excluded.discrepancy,
-    alpine_user_id = excluded.alpine_user_id, total_spent_minor = excluded.total_spent_minor,
-    currency = excluded.currency, order_count = excluded.order_count, balance_as_of = excluded.balance_as_of,
-    home_location = excluded.home_location, settings_version = excluded.settings_version, epoch = excluded.epoch,
-    version = excluded.version, export = excluded.export
+INSERT INTO profiles VALUES (?, ?{", ?" * len(Profile.__struct_fields__)})
+ON CONFLICT (org, customer) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in Profile.__struct_fields__)}
 WHERE (excluded.epoch, excluded.version) > (profiles.epoch, profiles.version)"""
 CASE = f"""
 INSERT INTO cases VALUES ({", ".join("?" * 11)})

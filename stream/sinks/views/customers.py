@@ -25,6 +25,7 @@ _CASES = {
     "open": "p.customer IN (SELECT customer FROM cases WHERE org = ? AND state = 'open')",
     "acknowledged": "p.customer IN (SELECT customer FROM cases WHERE org = ? AND state = 'acknowledged')",
 }
+_FLAGS = ("equity", "tier_differs", "export")
 _json = msgspec.json.decode
 
 
@@ -161,7 +162,7 @@ class CustomerQueries(Reader):
 def profile_of(row: Row) -> Profile:
     """A profile from its columns."""
     fields: dict[str, Cell] = dict(zip(Profile.__struct_fields__, row, strict=True))
-    return msgspec.convert(fields | {"export": bool(fields["export"])}, Profile)
+    return msgspec.convert(fields | {flag: bool(fields[flag]) for flag in _FLAGS}, Profile)
 
 
 def person_of(row: Row) -> Person:

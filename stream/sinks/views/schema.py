@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -23,35 +23,39 @@ CREATE TABLE profiles (
     points INTEGER NOT NULL, points_from_orders INTEGER NOT NULL, points_from_alpine INTEGER,
     calculated_at INTEGER NOT NULL, tier TEXT NOT NULL, tier_source TEXT NOT NULL, verdict TEXT NOT NULL,
     discrepancy INTEGER, alpine_user_id TEXT, total_spent_minor INTEGER NOT NULL, currency TEXT NOT NULL,
-    order_count INTEGER NOT NULL, balance_as_of INTEGER, home_location TEXT, settings_version INTEGER NOT NULL,
+    order_count INTEGER NOT NULL, balance_as_of INTEGER, home_location TEXT, moved_points INTEGER,
+    equity INTEGER NOT NULL, tier_differs INTEGER NOT NULL, matched_by TEXT, settings_version INTEGER NOT NULL,
     epoch INTEGER NOT NULL, version INTEGER NOT NULL, export INTEGER NOT NULL,
     PRIMARY KEY (org, customer)) STRICT, WITHOUT ROWID;
 -- In order of customer id, by which lists are paged.
 CREATE INDEX profiles_by_verdict ON profiles (org, verdict, customer);
 -- How many customers of each kind there are, kept by the triggers: figures cost the same however many there are.
 CREATE TABLE profile_sums (
-    org TEXT NOT NULL, verdict TEXT NOT NULL, tier TEXT NOT NULL, shop TEXT NOT NULL,
+    org TEXT NOT NULL, verdict TEXT NOT NULL, tier TEXT NOT NULL, shop TEXT NOT NULL, matched_by TEXT NOT NULL,
     customers INTEGER NOT NULL, with_alpine INTEGER NOT NULL, points INTEGER NOT NULL,
-    PRIMARY KEY (org, verdict, tier, shop)) STRICT, WITHOUT ROWID;
+    PRIMARY KEY (org, verdict, tier, shop, matched_by)) STRICT, WITHOUT ROWID;
 CREATE TRIGGER profile_counted AFTER INSERT ON profiles BEGIN
     INSERT INTO profile_sums VALUES (new.org, new.verdict, new.tier, coalesce(new.home_location, ''),
-        1, new.points_from_alpine IS NOT NULL, new.points)
+        coalesce(new.matched_by, ''), 1, new.points_from_alpine IS NOT NULL, new.points)
     ON CONFLICT DO UPDATE SET customers = customers + 1, with_alpine = with_alpine + excluded.with_alpine,
         points = points + excluded.points;
 END;
 CREATE TRIGGER profile_discounted AFTER DELETE ON profiles BEGIN
     UPDATE profile_sums SET customers = customers - 1,
         with_alpine = with_alpine - (old.points_from_alpine IS NOT NULL), points = points - old.points
-    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '');
+    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '')
+        AND matched_by = coalesce(old.matched_by, '');
 END;
 CREATE TRIGGER profile_recounted AFTER UPDATE ON profiles
 WHEN old.verdict <> new.verdict OR old.tier <> new.tier OR old.home_location IS NOT new.home_location
-    OR old.points <> new.points OR (old.points_from_alpine IS NULL) <> (new.points_from_alpine IS NULL) BEGIN
+    OR old.matched_by IS NOT new.matched_by OR old.points <> new.points
+    OR (old.points_from_alpine IS NULL) <> (new.points_from_alpine IS NULL) BEGIN
     UPDATE profile_sums SET customers = customers - 1,
         with_alpine = with_alpine - (old.points_from_alpine IS NOT NULL), points = points - old.points
-    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '');
+    WHERE org = old.org AND verdict = old.verdict AND tier = old.tier AND shop = coalesce(old.home_location, '')
+        AND matched_by = coalesce(old.matched_by, '');
     INSERT INTO profile_sums VALUES (new.org, new.verdict, new.tier, coalesce(new.home_location, ''),
-        1, new.points_from_alpine IS NOT NULL, new.points)
+        coalesce(new.matched_by, ''), 1, new.points_from_alpine IS NOT NULL, new.points)
     ON CONFLICT DO UPDATE SET customers = customers + 1, with_alpine = with_alpine + excluded.with_alpine,
         points = points + excluded.points;
 END;

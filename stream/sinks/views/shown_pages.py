@@ -104,6 +104,16 @@ def balances_known(views: Reader, org: str, shop: str | None = None) -> tuple[in
     return number(row[0]), number(row[1])
 
 
+def matched_by(views: Reader, org: str, shop: str | None = None) -> dict[str, int]:
+    """How many customers' contacts were found by each kind of identity, in one shop or in all."""
+    rows = views.rows(
+        """SELECT matched_by, sum(customers) FROM profile_sums
+           WHERE org = ?1 AND (?2 IS NULL OR shop = ?2) AND customers > 0 AND matched_by <> '' GROUP BY matched_by""",
+        (org, shop),
+    )
+    return {str(kind): number(count) for kind, count in rows}
+
+
 def inbox(
     views: Reader,
     org: str,

@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from stream.contracts.cases import Case, CaseState
 from stream.contracts.profiles import Profile
+from stream.contracts.settings import Compare
 from stream.sinks.views import shown_pages
 from stream.sinks.views.shown import CustomerCase
 from stream.sinks.views.shown_pages import CaseRow
 from stream.web.pages import moments, words
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
-from stream.web.pages.waterfall import Bar, waterfall
+from stream.web.pages.waterfall import EARNED, EXPECTED, Bar, waterfall
 from stream.web.problems import not_found
 from stream.web.shapes.customers import PersonShown, person_shown
 
@@ -87,12 +88,18 @@ def shown(page: Page, customer: str, number: str) -> CaseShown:
         person=person_shown(views.person(page.org, customer), contacts=page.supports),
         profile=views.profile(page.org, customer),
         sentence=words.case_sentence(case),
-        bars=waterfall(case.ours, case.provider, case.causes),
+        bars=waterfall(case.ours, case.provider, case.causes, first=_first(page)),
         others=others,
         live=case.state is not CaseState.RESOLVED,
         silenced=case.silenced_until is not None and page.now < case.silenced_until,
         ticket=_ticket(page, customer, case),
     )
+
+
+def _first(page: Page) -> str:
+    """What a case's own side is: where movements are counted in, more than the orders."""
+    expects = page.settings is not None and page.settings.compare is Compare.EXPECTED
+    return EXPECTED if expects else EARNED
 
 
 def address(case_id: str) -> str:

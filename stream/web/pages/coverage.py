@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -39,6 +40,15 @@ class Without:
 
 
 @dataclass(frozen=True)
+class FoundBy:
+    """Customers whose contact at the provider was found by one kind of identity. `part`: percent of all found."""
+
+    label: str
+    count: int
+    part: float
+
+
+@dataclass(frozen=True)
 class Coverage:
     """`covered`: customers with a balance. `contacts`: of all customers of the org."""
 
@@ -46,6 +56,7 @@ class Coverage:
     covered: int
     share: str
     contacts: Contacts
+    found_by: list[FoundBy]
     without: list[Without]
     counts: dict[Verdict, int]
 
@@ -67,9 +78,20 @@ def _coverage(page: Page) -> Coverage:
         covered=covered,
         share=_share(covered, total),
         contacts=shown_pages.contacts(views, org),
+        found_by=_found_by(shown_pages.matched_by(views, org, page.shop)),
         without=[_without(page, verdict, counts[verdict], total) for verdict in WITHOUT if counts.get(verdict)],
         counts={verdict: counts[verdict] for verdict in words.VERDICTS if counts.get(verdict)},
     )
+
+
+def _found_by(counts: Mapping[str, int]) -> list[FoundBy]:
+    total = sum(counts.values())
+    known = [*words.IDENTITIES, *sorted(counts.keys() - words.IDENTITIES.keys())]
+    return [
+        FoundBy(words.IDENTITIES.get(kind, kind), counts[kind], 100 * counts[kind] / total)
+        for kind in known
+        if counts.get(kind)
+    ]
 
 
 def _without(page: Page, verdict: Verdict, count: int, total: int) -> Without:

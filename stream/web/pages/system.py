@@ -1,4 +1,4 @@
-"""System: how far the views are, what the vendors let through, what was delivered, who may do what."""
+"""System: how far everything is, what the vendors let through, what was delivered, who may do what."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from starlette.responses import Response
 from stream.errors import Unreachable
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import AuditEntry, OrgKey, OrgMember, SentDelivery
+from stream.web.pages import moments, words
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
+from stream.web.roles import RoleState, VendorState, read_roles
 
 DELIVERIES = 20
 AUDIT = 30
@@ -42,6 +44,14 @@ OUTCOMES = {
     "given_up": ("Given up", "discrepancy"),
 }
 
+ROLE_NAMES = {
+    "poll": "Poller",
+    "worker": "Worker",
+    "sink-firestore": "Firestore export",
+    "sink-notify": "Notifier",
+}
+VENDOR_NAMES = {"alleaves": "Alleaves", "alpine_iq": words.PROVIDER}
+
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -60,6 +70,8 @@ class System:
     administrators."""
 
     ready: bool
+    roles: list[RoleState]
+    vendors: list[VendorState]
     lag: int | None
     version: str
     topics: list[TopicPosition]
@@ -73,9 +85,18 @@ class System:
 async def system(request: Request) -> Response:
     """For who runs it."""
     page = await asyncio.to_thread(page_of, request)
-    lag = await _lag(page)
-    found = await asyncio.to_thread(_system, page, lag)
-    return await asyncio.to_thread(rendered, page, "system.html", found=found, actions=ACTIONS, outcomes=OUTCOMES)
+    lag, roles = await asyncio.gather(_lag(page), _roles(page))
+    found = await asyncio.to_thread(_system, page, lag, roles)
+    return await asyncio.to_thread(
+        rendered,
+        page,
+        "system.html",
+        found=found,
+        actions=ACTIONS,
+        outcomes=OUTCOMES,
+        names=ROLE_NAMES | VENDOR_NAMES,
+        spans=_span,
+    )
 
 
 async def _lag(page: Page) -> int | None:
@@ -86,10 +107,18 @@ async def _lag(page: Page) -> int | None:
         return None
 
 
-def _system(page: Page, lag: int | None) -> System:
+async def _roles(page: Page) -> list[RoleState]:
+    if page.site.roles is None or not page.org:
+        return []
+    return await read_roles(await asyncio.to_thread(page.site.roles), page.org)
+
+
+def _system(page: Page, lag: int | None, roles: list[RoleState]) -> System:
     views, org, administers = page.views, page.org, page.administers
     return System(
         ready=page.site.following.ready,
+        roles=roles,
+        vendors=[vendor for role in roles for vendor in role.vendors],
         lag=lag,
         version=_version(),
         topics=_topics(views),
@@ -98,6 +127,10 @@ def _system(page: Page, lag: int | None) -> System:
         members=views.members(org) if administers else [],
         audit=views.audit(org, limit=AUDIT) if administers else [],
     )
+
+
+def _span(seconds: float) -> str:
+    return moments.length(int(seconds * 1000))
 
 
 def _topics(views: Views) -> list[TopicPosition]:

@@ -1,4 +1,5 @@
-"""How the points come about, as bars: what orders earn, what moved them, the rest, what the provider says."""
+"""How the points come about, as bars: what orders earn, what was redeemed and adjusted, what that should come to, the
+rest, what the provider says."""
 
 from __future__ import annotations
 
@@ -6,9 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream.contracts.cases import Cause, CauseKind
+from stream.contracts.profiles import Verdict
 from stream.web.pages import words
 
-_REST = {CauseKind.UNEXPLAINED}
+EARNED = "Earned by orders"
+EXPECTED = "Expected"
+_MOVED = {CauseKind.REDEMPTIONS, CauseKind.ADJUSTMENTS, CauseKind.EXPIRY, CauseKind.OTHER_MOVEMENTS}
+_MOVED_LABEL = f"Redeemed, adjusted, expired at {words.PROVIDER}"
+_REST = "Not explained"
+_RESTS = {
+    Verdict.MATCHED: "Within the tolerance",
+    Verdict.TIMING: words.CAUSES[CauseKind.PROVIDER_LAG],
+}
+"""What a rest is that nobody needs to look into."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +34,58 @@ class Bar:
     is_sum: bool = False
 
 
-def waterfall(ours: int, provider: int | None, causes: Sequence[Cause]) -> list[Bar]:
-    """From the points of orders over the causes of a difference to the provider's; without a balance only ours.
+@dataclass(frozen=True)
+class _Step:
+    label: str
+    kind: str
+    level: int
+    points: int | None = None  # None: a sum
 
-    A difference that nobody has looked into is one unexplained bar.
+
+def waterfall(
+    ours: int,
+    provider: int | None,
+    causes: Sequence[Cause] = (),
+    *,
+    moved: int | None = None,
+    verdict: Verdict = Verdict.DISCREPANCY,
+    first: str = EARNED,
+) -> list[Bar]:
+    """From the points of orders over the provider's movements to what is expected, and on to what the provider says.
+
+    `moved`: sum of the provider's movements, None where none is known; where `causes` name movements, these are shown
+    instead. Whatever is left is one bar: it is what nothing explains, unless the `verdict` says that it is nothing to
+    look into. Without a balance it ends with what is expected. `first`: what `ours` is, where not of orders alone.
     """
-    if provider is None:
-        return [_sum("Earned by orders", ours, "ours", 0, max(ours, 1))]
-    steps = list(causes) or ([Cause(CauseKind.UNEXPLAINED, provider - ours)] if provider != ours else [])
-    levels = [ours]
+    steps = [_Step(first, "ours", ours)]
+    for label, points in _movements(causes, moved):
+        steps.append(_Step(label, "known", steps[-1].level + points, points))
+    if len(steps) > 1:
+        steps.append(_Step(EXPECTED, "ours", steps[-1].level))
+    if provider is not None:
+        for cause in causes:
+            if cause.kind not in _MOVED and cause.kind is not CauseKind.UNEXPLAINED:
+                steps.append(_Step(words.CAUSES[cause.kind], "known", steps[-1].level + cause.points, cause.points))
+        if rest := provider - steps[-1].level:
+            kind = "known" if verdict in _RESTS else "rest"
+            steps.append(_Step(_RESTS.get(verdict, _REST), kind, provider, rest))
+        steps.append(_Step(words.PROVIDER, "provider", provider))
+    return _bars(steps)
+
+
+def _movements(causes: Sequence[Cause], moved: int | None) -> list[tuple[str, int]]:
+    named = [(words.CAUSES[cause.kind], cause.points) for cause in causes if cause.kind in _MOVED]
+    return named or ([(_MOVED_LABEL, moved)] if moved is not None else [])
+
+
+def _bars(steps: Sequence[_Step]) -> list[Bar]:
+    low, high = min(0, *(step.level for step in steps)), max(1, *(step.level for step in steps))
+    bars = []
     for step in steps:
-        levels.append(levels[-1] + step.points)
-    low, high = min(0, provider, *levels), max(1, provider, *levels)
-    scale = high - low
-    bars = [_sum("Earned by orders", ours, "ours", low, scale)]
-    for step, before, after in zip(steps, levels, levels[1:], strict=False):
-        kind = "rest" if step.kind in _REST else "known"
-        start, width = (min(before, after) - low) / scale, abs(after - before) / scale
-        bars.append(Bar(words.CAUSES[step.kind], words.signed(step.points), kind, 100 * start, max(100 * width, 0.6)))
-    return [*bars, _sum(words.PROVIDER, provider, "provider", low, scale)]
-
-
-def _sum(label: str, points: int, kind: str, low: int, scale: int) -> Bar:
-    start, end = sorted((0 - low, points - low))
-    return Bar(label, words.number(points), kind, 100 * start / scale, max(100 * (end - start) / scale, 0.6), True)
+        before = 0 if step.points is None else step.level - step.points
+        start, end = sorted((before - low, step.level - low))
+        width = max(100 * (end - start) / (high - low), 0.6)
+        shown = words.number(step.level) if step.points is None else words.signed(step.points)
+        left = min(100 * start / (high - low), 100 - width)
+        bars.append(Bar(step.label, shown, step.kind, left, width, step.points is None))
+    return bars

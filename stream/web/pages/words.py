@@ -115,6 +115,8 @@ DONE: dict[str, str] = {
     "discard": "Discarded: nothing more is done about it.",
 }
 """What is said after an action, by what the address says of it."""
+IDENTITIES: dict[str, str] = {"code": "code", "phone": "phone", "email": "e-mail"}
+"""Kinds of identities, from the best evidence to the weakest."""
 ROLES: dict[Role, str] = {
     Role.VIEWER: "viewer",
     Role.SUPPORT: "support",

@@ -16,7 +16,7 @@ from stream.sinks.notify.discord import webhook_body
 from stream.sinks.notify.gathering import Group
 from stream.sinks.notify.items import Item
 from stream.sinks.notify.mail import html_of, mail_of, text_of
-from stream.sinks.notify.words import line_of_row, title_of
+from stream.sinks.notify.words import line_of_notice, line_of_row, title_of
 from tests.sinks.notify.news import AT, DAILY, ORG, about_org, digest_item, item_of, opened
 from tests.sinks.notify.servers import discord_complaint
 
@@ -185,3 +185,10 @@ def test_a_subject_is_one_line_whatever_the_org_is_called() -> None:
     mail = mail_of(delivery(said), "loyalty@example.com", ("a@example.com",))
     assert mail["Subject"] == "Green Bcc: x@evil: 1 new discrepancy"
     assert mail["Bcc"] is None
+
+
+def test_a_run_that_failed_is_named() -> None:
+    failed = about_org(AlertKind.RUN_FAILED, "balances: no answer", run=DAILY)
+    assert [line_of_notice(notice) for notice in content(*items(failed)).notices] == [
+        f"Run failed: {DAILY}: balances: no answer"
+    ]

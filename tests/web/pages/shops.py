@@ -52,6 +52,8 @@ SETTINGS_NOW = OrgSettings(mode=Mode.LIVE, time_zone="America/New_York", tiers=T
 FIRST = ("Ana", "Ben", "Chloe", "Dmitri", "Esperanza", "Farid", "Grace", "Hiroshi", "Imani", "Jonas", "Keisha", "Luca")
 LAST = ("Okafor", "Martinez", "Nguyen", "Schmidt", "Rossi", "Haddad", "Silva", "Park", "Johansson", "O'Neill", "Weiss")
 SHOPS = ("1000", "1001")
+MOVED = {0: 140, 100: -150}
+"""Points that Alpine IQ moved, by the place in the list of customers."""
 HOSTILE = {
     "9001": "<script>alert(1)</script>",
     "9002": "\u202eevil\u202d reversed \u2067name",
@@ -183,6 +185,10 @@ def _customer(dice: random.Random, customer: str, number: int, org: str, entries
         order_count=max(len(steps) - 1, 1),
         balance_as_of=None if provider is None else NOW - 13 * HOUR,
         home_location=SHOPS[number % 2],
+        moved_points=MOVED.get(number),
+        equity=number == 7,
+        tier_differs=provider is not None and tier_of(provider, TIERS) != tier_of(ours, TIERS),
+        matched_by=None if provider is None else "code" if number % 3 == 0 else "phone" if number % 5 else "email",
         settings_version=2,
         epoch=0,
         version=len(steps) + 1,
