@@ -66,6 +66,8 @@ def _letter(letter: DeadLetter) -> dict[str, object]:
         "source": _source(letter),
         "key": letter.key,
         "excerpt": letter.excerpt,
+        "times": letter.times,
+        "firstAt": time_shown(letter.first_at),
     }
 
 

@@ -6,6 +6,8 @@ is redacted.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 TOPIC = "__dlq.errors.topic"
 PARTITION = "__dlq.errors.partition"
 OFFSET = "__dlq.errors.offset"
@@ -14,6 +16,27 @@ EXCEPTION = "__dlq.errors.exception.fqcn"
 STAGE = "__dlq.errors.stage"
 ORG = "loyalty.org"
 AT = "loyalty.at"
+
+AGENTS = frozenset({"accounts", "contacts", "runs"})
+"""Stages that are agents: what one gave up was a record of its own input log."""
+
+
+class Remedy(StrEnum):
+    """How what became a dead letter is tried again: `read_again` by a run, from the vendor that sent it;
+    `taken_in_again`, the record as it was, by the agent that gave it up."""
+
+    READ_AGAIN = "read_again"
+    TAKEN_IN_AGAIN = "taken_in_again"
+
+
+def remedy(stage: str, topic: str) -> Remedy | None:
+    """How a dead letter of this stage and source topic can be tried again.
+
+    None: it cannot, since a sink gave it up. All others have read that record; once more it could undo what came after.
+    """
+    if not topic:
+        return Remedy.READ_AGAIN
+    return Remedy.TAKEN_IN_AGAIN if stage in AGENTS else None
 
 
 def headers(

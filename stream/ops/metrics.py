@@ -90,7 +90,7 @@ class Metrics:
         )
         self.dead_letters_by_reason = Counter(
             "loyalty_dead_letters_by_reason",
-            "Records given up by anyone, as the views see them arrive. The reason is the error's kind.",
+            "Records given up by anyone, each once, as they reach the views. The reason is the error's kind.",
             ("org", "stage", "reason"),
             registry=self.registry,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from stream.contracts import topics
 from stream.contracts.audit import Action
 from stream.contracts.cases import CaseState
+from stream.contracts.dead_letters import Remedy
 from stream.contracts.facts import (
     FACTS,
     AcceptDifference,
@@ -39,7 +41,7 @@ from stream.web.problems import Problem, not_found
 CaseDecision = AcknowledgeCase | AcceptDifference | SilenceCase | NoteCase | AssignCase | ResolveCase
 SETTLE_SECONDS = 5.0
 """How long an answer waits for a decision to take effect; it takes effect later too."""
-RETRY_SLOT_MS = 600_000
+RETRY_SLOT_MS = 60_000
 """Retries of vendors' records within so long are one run: it reads everything anyway."""
 
 _ACTIONS: dict[type, Action] = {
@@ -205,10 +207,16 @@ class Decisions:
     async def retry_letter(self, org: str, place: str, *, by: str, reason: str | None = None) -> DeadLetter:
         """Try again: a record goes into its topic once more, a vendor's is read again by a run.
 
-        Raises Problem 409 when its original is not kept any more.
+        Raises Problem 409 for one that cannot be tried again, or whose original is not kept any more.
         """
         letter = await asyncio.to_thread(self.letter, org, place)
-        if letter.source_topic in {topic.name for topic in topics.ALL}:
+        if letter.remedy is None:
+            raise Problem(
+                409,
+                f"dead letter {place} cannot be tried again: {letter.stage} could not write a record that all others "
+                f"have. It is written with the next change of the same; discard this one",
+            )
+        if letter.remedy is Remedy.TAKEN_IN_AGAIN:
             original = await self._originals.read(letter.partition, letter.offset) if self._originals else None
             if original is None or original.key is None:
                 raise Problem(409, f"the original of dead letter {place} is not kept any more")
@@ -218,13 +226,24 @@ class Decisions:
             return decided
         decided = await self._decided(letter, Action.LETTER_RETRIED, by, reason)
         now = self._clock()
-        run = run_id(org, None, f"retry-{now // RETRY_SLOT_MS}")
+        run = await asyncio.to_thread(self._run_that_reads_again, org, now)
         await request_run(self._publisher, run, org=org, customer=None, kind=RunKind.DAILY, by=by, now=now)
         return decided
 
+    def _run_that_reads_again(self, org: str, now: int) -> str:
+        """One run for all that is tried again within a minute, unless it has begun to read: then the next one."""
+        for number in count(1):
+            run = run_id(org, None, f"retry-{now // RETRY_SLOT_MS}-{number}")
+            known = self._views.run(run)
+            if known is None or known.started_at is None:
+                return run
+        raise AssertionError("numbers do not end")
+
     async def _decided(self, letter: DeadLetter, action: Action, by: str, reason: str | None) -> DeadLetter:
         now, place = self._clock(), f"{letter.partition}:{letter.offset}"
-        await self._publisher.publish([audit_output(letter.org, action, by, at=now, target=place, reason=reason)])
+        about = {"content": letter.content, "through": str(letter.last_offset)}
+        entry = audit_output(letter.org, action, by, at=now, target=place, reason=reason, detail=about)
+        await self._publisher.publish([entry])
 
         def noted(views: Views) -> bool:
             found = views.dead_letter(letter.partition, letter.offset)

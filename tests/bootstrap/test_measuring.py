@@ -77,13 +77,16 @@ def test_units_and_arrivals_are_timed() -> None:
 
 
 def test_dead_letters_of_every_role_are_counted_by_reason_as_they_arrive(tmp_path: Path) -> None:
-    def letter(offset: int, stage: str) -> Any:
-        return dead_letter_record(b"{", "why not", stage=stage)._replace(offset=offset)
+    def letter(offset: int, stage: str, value: int | None = None) -> Any:
+        content = b"%d" % (offset if value is None else value)
+        return dead_letter_record(content, "why not", stage=stage)._replace(offset=offset)
 
     before = [letter(0, "accounts")]
     metrics = Metrics()
     meter = ViewsMeter(metrics, views_of(tmp_path / "views.db", before), "nowhere:1", "t.")
-    views_of(tmp_path / "views.db", [letter(1, "accounts"), letter(2, "alpine_iq"), letter(4, "accounts")])
+    sent_again = letter(5, "alpine_iq", value=2)
+    came = [letter(1, "accounts"), letter(2, "alpine_iq"), letter(4, "accounts"), sent_again]
+    views_of(tmp_path / "views.db", came)
     with capture_logs() as entries:
         meter.look()
         meter.look()

@@ -82,5 +82,5 @@ def settings_record(version: int, settings: OrgSettings, org: str = ORG) -> Inpu
 
 
 def dead_letter_record(value: bytes | None, reason: str, *, at: int = AT, stage: str = "alleaves.translate") -> Input:
-    headers = dead_letters.headers(org=ORG, at=at, stage=stage, reason=reason, exception="BadRecord", topic="orders")
+    headers = dead_letters.headers(org=ORG, at=at, stage=stage, reason=reason, exception="BadRecord")
     return record(topics.DEAD_LETTERS, f"{ORG}:3528", value, headers=headers)

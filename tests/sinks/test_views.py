@@ -41,7 +41,6 @@ from tests.sinks.records import (
     a_profile,
     alert_record,
     case_record,
-    dead_letter_record,
     entry_record,
     person_record,
     profile_record,
@@ -283,39 +282,6 @@ def test_an_erased_person_is_found_no_more_and_does_not_come_back(path: Path, to
     with tables(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert b"quinn" not in path.read_bytes().lower(), "nothing of the name is left in the file"
-
-
-def test_a_dead_letter_shows_its_shape_without_personal_data(path: Path) -> None:
-    value = b'{"id_order": 88213, "total": null, "name_first": "Zoe", "phone": 5551234567, "items": [{"price": "x"}]}'
-    views = views_of(path, [dead_letter_record(value, "total is missing; asked by zoe@example.com, +1 555 123 4567")])
-    (letter,) = views.dead_letters()
-    assert letter.excerpt == '{"id_order":88213,"total":null,"name_first":"…","phone":"…","items":[{"price":"x"}]}'
-    assert letter.reason == "total is missing; asked by …, …"
-    assert (letter.org, letter.stage, letter.source_topic, letter.key) == (
-        ORG,
-        "alleaves.translate",
-        "orders",
-        f"{ORG}:3528",
-    )
-    with tables(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert b"Zoe" not in path.read_bytes(), "not even in the file"
-
-
-def test_dead_letters_are_asked_for_by_org_stage_and_reason(path: Path) -> None:
-    views = views_of(
-        path,
-        [
-            dead_letter_record(b"\xff", "Total is missing", at=AT),
-            dead_letter_record(None, "no total", at=AT + 1),
-            dead_letter_record(b"{}", "unknown type", at=AT + 2, stage="accounts"),
-        ],
-    )
-    assert [letter.reason for letter in views.dead_letters(2)] == ["unknown type", "no total"]
-    assert [letter.reason for letter in views.dead_letters(reason="TOTAL")] == ["no total", "Total is missing"]
-    assert [letter.reason for letter in views.dead_letters(stage="accounts")] == ["unknown type"]
-    assert views.dead_letters(org="other") == []
-    assert views.dead_letters(reason="Total is")[0].excerpt == "1 bytes that are not JSON"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,16 @@ from stream.contracts.facts import (
     ResolveCase,
     SilenceCase,
 )
-from stream.contracts.runs import RUNS, ChangeSettings, CustomerSynced, RunCompleted, RunKind, RunRequested, Tally
+from stream.contracts.runs import (
+    RUNS,
+    ChangeSettings,
+    CustomerSynced,
+    RunCompleted,
+    RunKind,
+    RunRequested,
+    RunStarted,
+    Tally,
+)
 from stream.contracts.settings import OrgSettings, Tolerance
 from stream.engine.ports import Input, Output
 from tests.sinks.records import (
@@ -310,6 +319,32 @@ async def test_a_vendors_letter_is_read_again_by_one_run_for_all_of_them(world: 
         left = (await client.get(f"{HERE}/dead-letters?undecided=true")).json()["items"]
     runs = {RUNS.decode(each.value or b"").data.run for each in world.log.of(topics.RUNS)}
     assert (len(letters), len(runs), left) == (2, 1, [])
+
+
+async def test_what_is_tried_again_while_a_run_reads_already_is_for_the_next_one(world: World) -> None:
+    (letter,) = world.views.dead_letters(org=ORG)
+    path = f"{HERE}/dead-letters/{letter.partition}:{letter.offset}/actions"
+    async with manager(world) as client:
+        for _ in range(2):
+            await client.post(path, json={"action": "retry"})
+            asked = [RUNS.decode(each.value or b"").data.run for each in world.log.of(topics.RUNS)]
+            world.log.write([run_record(RunStarted(asked[-1], RunKind.DAILY, BY))])
+    assert len(set(asked)) == 2, "the first one may have read that page before it was corrected"
+
+
+async def test_what_a_sink_gave_up_goes_nowhere_again(world: World) -> None:
+    headers = dead_letters.headers(
+        org=ORG, at=AT, stage="firestore", reason="r", exception="Poison", topic="profiles", partition=3, offset=12
+    )
+    letter = record(topics.DEAD_LETTERS, f"{ORG}:7", b"an old profile", headers=headers)
+    world.log.write([letter])
+    world.originals[letter.partition, letter.offset] = letter
+    path = f"{HERE}/dead-letters/{letter.partition}:{letter.offset}"
+    async with manager(world) as client:
+        assert (await client.get(path)).json()["remedy"] is None
+        answer = await client.post(f"{path}/actions", json={"action": "retry"})
+    assert (answer.status_code, world.log.published) == (409, [])
+    assert "discard" in answer.json()["detail"]
 
 
 async def test_a_records_letter_goes_into_its_topic_once_more(world: World) -> None:

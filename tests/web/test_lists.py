@@ -47,7 +47,7 @@ def many() -> list[Input]:
             case_record(f"c{n}", replace(CASE, id=f"{ORG}:c{n}:1", causes=(), difference=n * 10)),
             alert_record(Alert(kind=AlertKind.RUN_FAILED, org=ORG), f"many-{n}", AT + n),
             run_record(RunRequested(f"{ORG}:daily:{n}", RunKind.DAILY, "me"), AT + n),
-            dead_letter_record(b"{}", f"reason {n % 2}", at=AT + n // 2),
+            dead_letter_record(b"%d" % n, f"reason {n % 2}", at=AT + n // 2),
         ]
     return found
 

@@ -7,7 +7,7 @@ from stream.cli.readable.values import rows
 
 def of_dead_letters(answer: object) -> object:
     """A row each."""
-    shown = ("place", "at", "org", "stage", "reason")
+    shown = ("place", "at", "times", "org", "stage", "reason")
     return [{name: letter.get(name) for name in shown} for letter in rows(answer)] or "no dead letters"
 
 

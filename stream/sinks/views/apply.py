@@ -37,7 +37,13 @@ ON CONFLICT (org, customer) DO UPDATE SET
 WHERE people.erased_at IS NULL OR excluded.erased_at IS NOT NULL OR excluded.observed_at > people.erased_at"""
 ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * 15)}) ON CONFLICT DO NOTHING"
 ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-DEAD_LETTER = f"INSERT INTO dead_letters VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
+# The place is that of the first one, so that an address stays true; what is said of it is the newest.
+DEAD_LETTER = f"""
+INSERT INTO dead_letters VALUES ({", ".join("?" * 16)})
+ON CONFLICT (content) DO UPDATE SET
+    at = excluded.at, reason = excluded.reason, exception = excluded.exception, excerpt = excluded.excerpt,
+    times = times + 1, last_offset = excluded.last_offset
+WHERE excluded.last_offset > last_offset"""
 POSITION = """
 INSERT INTO positions VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (topic, partition) DO UPDATE SET
@@ -119,8 +125,12 @@ def start_over(connection: sqlite3.Connection) -> None:
 def drop_expired_dead_letters(connection: sqlite3.Connection, starts: Mapping[Place, int]) -> None:
     """Forget dead letters that their topic no longer has: they are kept for its days, not longer."""
     first = [(place.partition, offset) for place, offset in starts.items()]
-    for table in ("dead_letters", "letter_decisions"):
-        connection.executemany(f'DELETE FROM {table} WHERE partition = ? AND "offset" < ?', first)
+    connection.executemany("DELETE FROM dead_letters WHERE partition = ? AND last_offset < ?", first)
+    connection.executemany(
+        """DELETE FROM letter_decisions AS d WHERE partition = ? AND through < ?
+           AND NOT EXISTS (SELECT 1 FROM dead_letters l WHERE l.content = d.content)""",
+        first,
+    )
 
 
 def _remove(connection: sqlite3.Connection, changes: Changes) -> None:

@@ -19,9 +19,13 @@ _RUN_COLUMNS = """run, org, kind, customer, requested_by, phase, outcome, answer
     ended_at, orders, order_customers, orders_unreadable, alleaves_calls, balances, alpine_calls, queued_ms,
     tally, phases, vendors"""
 _ASKED = "coalesce(requested_at, started_at, ended_at)"
-_LETTER = """l.partition, l."offset", l.org, l.at, l.stage, l.reason, l.exception, l.source_topic, l.source_partition,
-    l.source_offset, l.key, l.excerpt, d.decision, d.at, d.by
-    FROM dead_letters l LEFT JOIN letter_decisions d ON d.partition = l.partition AND d."offset" = l."offset" """
+_HOLDS = "d.content = l.content AND (d.decision = 'discard' OR d.through >= l.last_offset) "
+_LETTER = (
+    """l.partition, l."offset", l.org, l.at, l.stage, l.reason, l.exception, l.source_topic, l.source_partition,
+    l.source_offset, l.key, l.excerpt, l.content, l.first_at, l.times, l.last_offset, d.decision, d.at, d.by
+    FROM dead_letters l LEFT JOIN letter_decisions d ON """
+    + _HOLDS
+)
 _json = msgspec.json.decode
 
 
@@ -178,8 +182,7 @@ class HappeningQueries(Reader):
     def letter_reasons(self, org: str, *, limit: int = 50) -> list[LetterReason]:
         """How many undecided dead letters of an org there are by stage and reason, the most frequent first."""
         rows = self.rows(
-            """SELECT l.stage, l.reason, count(*) FROM dead_letters l
-               LEFT JOIN letter_decisions d ON d.partition = l.partition AND d."offset" = l."offset"
+            f"""SELECT l.stage, l.reason, count(*) FROM dead_letters l LEFT JOIN letter_decisions d ON {_HOLDS}
                WHERE l.org = ? AND d.decision IS NULL
                GROUP BY l.stage, l.reason ORDER BY 3 DESC, 1, 2 LIMIT ?""",
             (org, limit),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -158,17 +159,29 @@ def _add_statements(
 
 def _add_dead_letter(changes: Changes, record: Input) -> None:
     headers = _text(record.headers)
+    at = int(headers.get(dead_letters.AT, "0"))
     changes.dead_letters.append(
         (
             *(record.partition, record.offset, headers.get(dead_letters.ORG, "")),
-            *(int(headers.get(dead_letters.AT, "0")), headers.get(dead_letters.STAGE, "")),
+            *(at, headers.get(dead_letters.STAGE, "")),
             *(plain_reason(headers.get(dead_letters.REASON, "")), headers.get(dead_letters.EXCEPTION, "")),
             headers.get(dead_letters.TOPIC, ""),
             int(headers.get(dead_letters.PARTITION, "-1")),
             int(headers.get(dead_letters.OFFSET, "-1")),
             *((record.key or b"").decode(errors="replace"), excerpt_of(record.value)),
+            *(_content_of(record, headers), at, 1, record.offset),
         )
     )
+
+
+def _content_of(record: Input, headers: dict[str, str]) -> str:
+    """What a dead letter is told apart by: what a vendor sent by what it is, for it sends that again until somebody has
+    corrected it; a record by its place, for there is one of it. Of one partition, where offsets say which came later.
+    """
+    if headers.get(dead_letters.TOPIC):
+        return f"{record.partition}:{record.offset}"
+    about = f"{record.partition}:{headers.get(dead_letters.ORG)}:{headers.get(dead_letters.STAGE)}:".encode()
+    return blake2b(about + (record.value or b""), digest_size=16).hexdigest()
 
 
 def _text(headers: Headers) -> dict[str, str]:

@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -157,20 +157,23 @@ CREATE TABLE settings_versions (
     org TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, in_force INTEGER NOT NULL,
     by TEXT, reason TEXT, settings TEXT NOT NULL, PRIMARY KEY (org, version)) STRICT, WITHOUT ROWID;
 
--- What is kept of a dead letter is redacted already; the original stays in its topic at (partition, offset).
+-- What is kept of a dead letter is redacted already; the original stays in its topic at (partition, offset). What a
+-- vendor sends again and again is one row, told apart by `content`: `times` it came, last at `at` and `last_offset`.
 CREATE TABLE dead_letters (
     partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, org TEXT NOT NULL, at INTEGER NOT NULL,
     stage TEXT NOT NULL, reason TEXT NOT NULL, exception TEXT NOT NULL,
     source_topic TEXT NOT NULL, source_partition INTEGER NOT NULL, source_offset INTEGER NOT NULL,
     key TEXT NOT NULL, excerpt TEXT NOT NULL,
+    content TEXT NOT NULL UNIQUE, first_at INTEGER NOT NULL, times INTEGER NOT NULL, last_offset INTEGER NOT NULL,
     PRIMARY KEY (partition, "offset")) STRICT, WITHOUT ROWID;
 CREATE INDEX dead_letters_by_time ON dead_letters (at DESC, partition, "offset" DESC);
 CREATE INDEX dead_letters_of_org ON dead_letters (org, at DESC, partition, "offset" DESC);
 CREATE INDEX dead_letters_by_reason ON dead_letters (org, stage, reason);
--- What people decided about one: `retry` or `discard`.
+-- What people decided about one: `retry`, which is about what had come up to `through` (an offset), or `discard`, which
+-- stays true however often the same content comes again.
 CREATE TABLE letter_decisions (
-    partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, decision TEXT NOT NULL, at INTEGER NOT NULL,
-    by TEXT NOT NULL, PRIMARY KEY (partition, "offset")) STRICT, WITHOUT ROWID;
+    content TEXT NOT NULL PRIMARY KEY, partition INTEGER NOT NULL, through INTEGER NOT NULL, decision TEXT NOT NULL,
+    at INTEGER NOT NULL, by TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     org TEXT NOT NULL, message TEXT NOT NULL, channel TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL,

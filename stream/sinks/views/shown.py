@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stream.contracts.access import ApiKey, Role
 from stream.contracts.alerts import Alert
 from stream.contracts.cases import Case, CauseKind
+from stream.contracts.dead_letters import Remedy, remedy
 from stream.contracts.deliveries import Delivery
 from stream.contracts.entries import PointsEntry
 from stream.contracts.profiles import Profile
@@ -141,7 +142,11 @@ class Provider:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A dead letter, redacted. The original is in its topic at (`partition`, `offset`)."""
+    """A dead letter, redacted. The original is in its topic at (`partition`, `offset`).
+
+    What a vendor sends again is one: it came `times` times, first at `first_at`, last at `at` (UTC ms) and at
+    `last_offset`. `content` tells it apart.
+    """
 
     partition: int
     offset: int
@@ -155,10 +160,19 @@ class DeadLetter:
     source_offset: int
     key: str
     excerpt: str
+    content: str
+    first_at: int
+    times: int
+    last_offset: int
     decision: str | None = None
-    """`retry` or `discard`, once somebody decided it, at `decided_at` (UTC ms)."""
+    """`retry` or `discard`, once somebody decided it, at `decided_at` (UTC ms). `retry` ends when it comes again."""
     decided_at: int | None = None
     decided_by: str | None = None
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """How it can be tried again."""
+        return remedy(self.stage, self.source_topic)
 
 
 @dataclass(frozen=True)

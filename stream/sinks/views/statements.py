@@ -28,8 +28,9 @@ MEMBER = "INSERT OR REPLACE INTO memberships (name, org, role) VALUES (?, ?, ?)"
 NO_MEMBER = "DELETE FROM memberships WHERE name = ? AND org = ?"
 AUDITED = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 DECIDED = """
-INSERT INTO letter_decisions VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (partition, "offset") DO UPDATE SET decision = excluded.decision, at = excluded.at, by = excluded.by
+INSERT INTO letter_decisions VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (content) DO UPDATE SET
+    through = excluded.through, decision = excluded.decision, at = excluded.at, by = excluded.by
 WHERE excluded.at >= at"""
 DELIVERY = "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?)"
 SETTINGS = """
@@ -77,13 +78,17 @@ def of_audit(event: Event[Any]) -> list[Statement]:
     values = (entry.action.value, entry.actor, entry.target, entry.reason, _json(entry.detail))
     statements: list[Statement] = [(AUDITED, (event.org, event.at, entry.id, *values))]
     if entry.action in (Action.LETTER_RETRIED, Action.LETTER_DISCARDED) and entry.target:
-        partition, _, offset = entry.target.partition(":")
-        decision = entry.action.value.partition(".")[2]
-        statements.append((DECIDED, (int(partition), int(offset), decision, event.at, entry.actor)))
+        statements.append((DECIDED, (*_letter_decided(entry, entry.target), event.at, entry.actor)))
     if entry.action is Action.SETTINGS_CHANGED and "settings" in entry.detail:
         asked = (event.org, int(entry.detail["version"]), event.at, entry.actor, entry.reason, entry.detail["settings"])
         statements.append((ASKED, asked))
     return statements
+
+
+def _letter_decided(entry: Audited, place: str) -> tuple[Cell, ...]:
+    partition, _, offset = place.partition(":")
+    content, through = entry.detail.get("content", place), entry.detail.get("through", offset)
+    return content, int(partition), int(through), entry.action.value.partition(".")[2]
 
 
 def of_delivery(event: Event[Any]) -> list[Statement]:

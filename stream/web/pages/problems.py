@@ -75,6 +75,8 @@ async def decide(request: Request, place: str, action: str) -> Response:
 
 def fix(letter: DeadLetter) -> str:
     """What to do about it, in a sentence."""
+    if letter.remedy is None:
+        return "The export does not have it. The next change of the same brings it there; discard this one."
     if letter.stage.startswith("alleaves"):
         return "It counts 0 until it is fixed in Alleaves; then press Retry."
     if letter.stage.startswith("alpine_iq"):

@@ -26,7 +26,9 @@ class AlertShown(TypedDict):
 
 class LetterShown(TypedDict):
     """A dead letter, redacted. `place`: where it is in its topic. `source`: the record that was given up; null where it
-    came from a vendor and never was one. `status`: `new`, `retry` or `discard`."""
+    came from a vendor and never was one. What a vendor sends again is one dead letter: it came `times` times, first at
+    `firstAt`, last at `at`. `remedy`: how it can be tried again (`read_again`, `taken_in_again`; null: it cannot).
+    `status`: `new`, `retry` (new again, should it come again) or `discard`."""
 
     place: str
     at: str | None
@@ -37,6 +39,9 @@ class LetterShown(TypedDict):
     source: str | None
     key: str
     excerpt: str
+    firstAt: str | None
+    times: int
+    remedy: str | None
     status: str
     decidedAt: str | None
     decidedBy: str | None
@@ -91,6 +96,9 @@ def letter_shown(letter: DeadLetter) -> LetterShown:
         "source": source if letter.source_topic else None,
         "key": letter.key,
         "excerpt": letter.excerpt,
+        "firstAt": time_shown(letter.first_at),
+        "times": letter.times,
+        "remedy": letter.remedy,
         "status": letter.decision or "new",
         "decidedAt": time_shown(letter.decided_at),
         "decidedBy": letter.decided_by,
