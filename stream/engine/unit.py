@@ -114,6 +114,12 @@ class Unit:
         self.records = records
         self._acknowledge = acknowledge
 
+    @property
+    def name(self) -> str:
+        """For logs: which records these are."""
+        place = self.partition.place
+        return f"{place.source}/{place.partition}/{self.records[0].offset}-{self.records[-1].offset}"
+
     async def commit(self, agent: Agent) -> None:
         """Steps 1 to 5. Raises `Fenced`, `PartitionStopped`, or what the log raised when it gave up."""
         await self.partition.commit(agent, self.records)

@@ -20,8 +20,6 @@ OWN = ("stream", "producers")
 FAUST = "stream.engine.faust"
 COORDINATOR = "aiokafka.consumer.group_coordinator"
 COORDINATOR_NOISE = ("Group Coordinator Request failed", "Marking the coordinator dead")
-_CHANGELOG = "-changelog', partition="
-"""In a partition as Faust writes it, `TP(topic='…-changelog', partition=3)`."""
 Format = Literal["auto", "json", "console"]
 
 
@@ -93,13 +91,12 @@ def secrets_of(model: BaseModel) -> Iterator[str]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """False for what Faust says through the loggers of our classes that are Faust's ("[^Worker]: Starting..."), for
-    its error, every five seconds from the fifth minute on, that no stream reads a changelog, and for what aiokafka
-    calls an error while a broker that has just started makes its coordinator.
+    """False for what Faust says through the loggers of our classes that are Faust's ("[^Worker]: Starting..."), and for
+    what aiokafka calls an error while a broker that has just started makes its coordinator.
     """
     from_structlog = isinstance(record.msg, dict)
     if record.name.startswith(FAUST) and not from_structlog:
-        return record.levelno >= logging.WARNING and _CHANGELOG not in record.getMessage().partition("\n")[0]
+        return record.levelno >= logging.WARNING
     return not (record.name == COORDINATOR and str(record.msg).startswith(COORDINATOR_NOISE) and _is_15(record))
 
 

@@ -10,6 +10,7 @@ from faust.types.tuples import TP
 
 from stream.agents.accounts import Accounts, accounts
 from stream.contracts import topics
+from stream.contracts.topics import Topic
 from stream.engine.faust.consumer import UnitConsumer
 from stream.engine.faust.worker import Stateful, build
 
@@ -28,10 +29,12 @@ class Record(NamedTuple):
 
 class Fetcher:
     """In place of Faust's consumer thread. `committed`: the group's offset, where reading begins unless it is sought;
-    `seeks`: where it was sought to. Offsets that `log` lacks are markers."""
+    `seeks`: where it was sought to; `watched`: topics looked at for standing still. Offsets that `log` lacks are
+    markers."""
 
     def __init__(self, log: Sequence[int], committed: int) -> None:
         self.seeks: list[int] = []
+        self.watched: list[str] = []
         self._log = log
         self._committed = committed
         self._position = committed
@@ -46,6 +49,9 @@ class Fetcher:
     def seek(self, tp: TP, offset: int) -> None:
         self.seeks.append(offset)
         self._position = offset
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        self.watched.append(tp.topic)
 
     async def getmany(self, active: Iterable[TP] | None, timeout: float) -> dict[TP, list[Record]]:
         fetched = [Record(offset) for offset in self._log if offset >= self._position][:2]
@@ -96,6 +102,10 @@ class Fetching:
     async def sought(self) -> None:
         """Recovery is over."""
         await self._consumer.perform_seek()
+
+    def watch(self, topic: Topic) -> None:
+        """Look whether the partition's stream stands still."""
+        self._consumer.verify_event_path(0.0, TP(f"t.{topic.name}", 0))
 
     async def delivered(self, fetches: int = 8) -> list[int]:
         """Offsets that the agent would see."""

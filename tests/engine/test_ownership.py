@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import pytest
+import structlog
 from faust.types.tuples import TP
 
 from stream.engine.faust.log import KafkaLog
@@ -100,3 +101,30 @@ async def test_a_unit_that_fails_is_told_and_not_forgotten(ownership: Ownership,
     await ownership.settle()
     await asyncio.sleep(0)
     assert [str(error) for error in failures] == ["no space left on device"]
+
+
+async def test_what_is_logged_of_a_unit_to_its_very_end_names_it(failures: list[BaseException]) -> None:
+    """Each unit has a context of its own: those of other partitions beside it name themselves."""
+    named: list[object] = []
+
+    def end(error: BaseException) -> None:
+        failures.append(error)
+        named.append(structlog.contextvars.get_contextvars().get("unit"))
+
+    owner = Ownership("nowhere:9092", "t.", 2, end)
+    for tp in (A, B):
+        owner._owned[tp] = Owned(cast(KafkaLog, None))
+
+    async def failing(name: str) -> None:
+        structlog.contextvars.bind_contextvars(unit=name)
+        await asyncio.sleep(0)
+        named.append(structlog.contextvars.get_contextvars()["unit"])
+        raise OSError(name)
+
+    await owner.commit(A, lambda: failing("facts/0/1-9"))
+    await owner.commit(B, lambda: failing("facts/1/4-4"))
+    await owner.settle()
+    await asyncio.sleep(0)
+    assert [str(error) for error in failures] == ["facts/0/1-9", "facts/1/4-4"]
+    assert named == ["facts/0/1-9", "facts/1/4-4"] * 2
+    assert "unit" not in structlog.contextvars.get_contextvars()

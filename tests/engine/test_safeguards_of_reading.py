@@ -12,6 +12,7 @@ from faust.transport.consumer import ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP
 
+from stream.contracts import topics
 from stream.engine.faust.consumer import UnitConsumer
 from tests.engine.fetching import HERE, Fetcher, Fetching, Included
 from tests.engine.safeguarding import Patch, Safeguard, each
@@ -114,3 +115,11 @@ async def test_a_safeguard_holds(safeguard: Safeguard) -> None:
 @every_safeguard
 async def test_a_safeguard_is_missed_when_it_is_taken_out(safeguard: Safeguard, monkeypatch: Patch) -> None:
     await safeguard.is_missed(monkeypatch)
+
+
+async def test_only_what_a_stream_reads_is_watched_for_standing_still() -> None:
+    """Of a changelog, which nobody reads once it is recovered, Faust would report an error every five seconds."""
+    async with fetching([], 0, Included(-1)) as (worker, fetcher):
+        for topic in (topics.FACTS, topics.ACCOUNTS_CHANGELOG):
+            worker.watch(topic)
+    assert fetcher.watched == [f"t.{topics.FACTS.name}"]

@@ -6,7 +6,6 @@ import logging
 
 import pytest
 import structlog
-from faust.types.tuples import TP
 from pydantic import SecretStr
 
 from stream.ops.logging import configure_logging, hide, secrets_of
@@ -66,15 +65,6 @@ def test_libraries_speak_from_warning_whatever_our_own_level(logger: str, level:
     configure_logging("debug", to=target)
     logging.getLogger(logger).log(level, "said")
     assert [entry["event"] for entry in entries(target)] == (["said"] if logged else [])
-
-
-@pytest.mark.parametrize(("topic", "logged"), [("loyalty.accounts-changelog", False), ("loyalty.facts", True)])
-def test_that_no_stream_reads_a_changelog_is_no_error(topic: str, logged: bool) -> None:
-    target = io.StringIO()
-    configure_logging(to=target)
-    idle = "[^--%s]: Stream has not started processing %r (started %s).\n\nThere are multiple explanations"
-    logging.getLogger("stream.engine.faust.consumer").error(idle, "ReadCommitted", TP(topic, 3), "5.02 minutes ago")
-    assert len(entries(target)) == logged
 
 
 def test_the_root_logger_is_never_at_debug_because_faust_pays_for_it() -> None:

@@ -125,6 +125,11 @@ class UnitConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
             await self.seek(tp, offset)
             self._sought.add(tp)
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's watch for streams that stand still. No stream reads a changelog once it is recovered."""
+        if not self._is_changelog_tp(tp):
+            super().verify_event_path(now, tp)
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """The offsets inside a unit are not gaps."""
 

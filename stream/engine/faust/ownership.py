@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -87,8 +88,9 @@ class Ownership:
         self._begin(owned, unit())
 
     def _begin(self, owned: Owned, work: Coroutine[Any, Any, None]) -> None:
-        owned.committing = asyncio.create_task(work)
-        owned.committing.add_done_callback(self._committed)
+        own = contextvars.copy_context()  # what the unit binds to its log lines holds for its end, too
+        owned.committing = asyncio.create_task(work, context=own)
+        owned.committing.add_done_callback(self._committed, context=own)
 
     def _committed(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

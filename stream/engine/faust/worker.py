@@ -158,14 +158,24 @@ class StoppableUnit(Unit):
         await self._ownership.commit(self._tp, lambda: self._commit(agent))
 
     async def _commit(self, agent: Agent) -> None:
-        """As `Unit.commit`, but a partition that must stop is left alone."""
-        began, retries = time.monotonic(), self.partition.retries
+        """As `Unit.commit`, but a partition that must stop is left alone. What is logged meanwhile names the unit."""
+        structlog.contextvars.bind_contextvars(agent=agent.name, unit=self.name)  # of this task alone
+        before, began = (self.partition.retries, self.partition.dead_letters), time.monotonic()
         try:
             await super().commit(agent)
-            seconds = time.monotonic() - began
-            self._ownership.observed(agent.name, seconds, self.partition.retries - retries)
+            self._committed(*before, time.monotonic() - began)
         except PartitionStopped as stopped:
             self._ownership.stop(self._tp, str(stopped))
+
+    def _committed(self, retries: int, dead_letters: int, seconds: float) -> None:
+        """Counted; and said where something was out of the ordinary."""
+        partition = self.partition
+        again, given_up = partition.retries - retries, partition.dead_letters - dead_letters
+        self._ownership.observed(partition.place.agent, seconds, again)
+        say = log.warning if again or given_up else log.debug
+        say(
+            "unit committed", records=len(self.records), retries=again, dead_letters=given_up, seconds=round(seconds, 3)
+        )
 
 
 def _exit_on_failure(process: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
