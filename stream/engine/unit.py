@@ -15,14 +15,16 @@ that only counts towards a barrier is taken in like any other record.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from stream.contracts.alerts import Alert, AlertKind, encode_alert
-from stream.contracts.envelope import Event, Vocabulary
-from stream.contracts.topics import ALERTS, Topic
+from stream.contracts.envelope import Event
+from stream.contracts.topics import ALERTS
+from stream.engine import trying
+from stream.engine.agent import Agent, Wide
 from stream.engine.faults import give_up, too_many
 from stream.engine.ports import Input, Log, Store
 from stream.engine.state import (
@@ -48,10 +50,6 @@ CHUNK_OUTPUTS = 4000
 STRETCH_KEYS = 250
 """Keys visited before other partitions get their turn: bounds how long the loop is held."""
 TAKEN_IDS = 256
-BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)
-TRYING_SECONDS = 45.0
-"""Waits between tries of a unit, and when no further try begins: below the rebalance timeout, after which the owner is
-replaced."""
 
 Decoded = tuple[Input, Event[Any] | BadRecord]
 
@@ -62,48 +60,6 @@ class _Outcome(Enum):
     APPLIED = auto()
     WALKS = auto()
     STOPS = auto()
-
-
-class Wide(Protocol):
-    """A partition-wide event at work. `gathered` survives from one transaction to the next."""
-
-    prefixes: Sequence[bytes]
-    """One pass over all keys with each of these prefixes, in this order."""
-
-    def resume(self, gathered: bytes) -> None:
-        """Go on from what an earlier transaction (perhaps of another owner) has gathered."""
-
-    def gathered(self) -> bytes:
-        """What must be remembered for the next transaction."""
-
-    def visit(self, turn: Turn, number: int, key: bytes) -> None:
-        """Treat one key in pass `number`."""
-
-    def finish(self, turn: Turn) -> None:
-        """All passes are done."""
-
-
-class Agent(Protocol):
-    """What a stateful agent decides. Pure: no I/O, no clock, no randomness."""
-
-    name: str
-    source: Topic
-    vocabulary: Vocabulary
-
-    heals: bool
-    """Whether it can ask for records that its log deleted before it read them; else its partition stops."""
-    renewed: Sequence[bytes]
-    """Prefixes of the keys that are said again when an epoch begins."""
-
-    def renew(self, turn: Turn, key: bytes, at: int) -> None:
-        """Say again, with the new epoch's version, what is known of a key, and ask for what may have been missed.
-        `at`: when the loss was noticed (UTC ms)."""
-
-    def apply(self, event: Event[Any], turn: Turn) -> None:
-        """Apply an event about one key. Raises `BadRecord` for one that can never be applied."""
-
-    def wide(self, event: Event[Any], turn: Turn) -> Wide | None:
-        """Begin a partition-wide event; None when nothing has to be walked (it was applied at once)."""
 
 
 class Unit:
@@ -326,7 +282,7 @@ class Partition:
             return
         if POSITION in changes:
             changes[POSITION] = changes.pop(POSITION)  # last, so that a reader of the changelog sees it last
-        offset = await _persist(lambda: self._write(outputs, changes), self._retrying)  # 3
+        offset = await trying.persist(lambda: self._write(outputs, changes), self._retrying)  # 3
         self.store.write(changes, offset)  # 4
         self.position = position
 
@@ -342,20 +298,6 @@ class Partition:
             await transaction.abort()
             raise
         return await transaction.commit()
-
-
-async def _persist(write: Callable[[], Awaitable[int]], retrying: Callable[[], None]) -> int:
-    clock = asyncio.get_running_loop().time
-    last = clock() + TRYING_SECONDS
-    for wait in BACKOFF_SECONDS:
-        try:
-            return await write()
-        except Exception as error:
-            if not getattr(error, "retryable", False) or clock() > last:
-                raise
-            retrying()
-            await asyncio.sleep(wait)
-    return await write()
 
 
 def position_of(store: Store) -> Position:

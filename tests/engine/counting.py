@@ -14,10 +14,10 @@ import msgspec
 from stream.contracts import topics
 from stream.contracts.envelope import Event, Vocabulary
 from stream.contracts.topics import Topic
+from stream.engine.agent import Wide
 from stream.engine.memory.log import MemoryBroker, MemoryStore
 from stream.engine.memory.worker import MemoryWorker
 from stream.engine.turn import Turn
-from stream.engine.unit import Wide
 from stream.errors import BadRecord
 
 ORG = "org"
@@ -67,7 +67,7 @@ VOCABULARY = Vocabulary(Added, Spoiled, Asked, Multiplied, Marked, Refused)
 
 
 class Counting:
-    """See `stream.engine.unit.Agent`."""
+    """See `stream.engine.agent.Agent`."""
 
     name = "counting"
     source = topics.FACTS
@@ -111,7 +111,7 @@ class Counting:
 
 
 class Multiplication:
-    """See `stream.engine.unit.Wide`."""
+    """See `stream.engine.agent.Wide`."""
 
     prefixes: Sequence[bytes] = (PREFIX, PREFIX)
 

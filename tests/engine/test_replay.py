@@ -17,9 +17,9 @@ from stream.contracts import topics
 from stream.contracts.profiles import PROFILES
 from stream.contracts.topics import Topic
 from stream.engine import unit
+from stream.engine.agent import Agent
 from stream.engine.memory.log import MemoryBroker, MemoryStore
 from stream.engine.memory.worker import MemoryWorker
-from stream.engine.unit import Agent
 from tests.agents.builders import copy_log
 from tests.agents.bustle import PARTITIONS, Bustle
 

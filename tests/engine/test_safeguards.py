@@ -10,6 +10,7 @@ import pytest
 
 from stream.contracts import topics
 from stream.engine import unit
+from stream.engine.agent import Agent
 from stream.engine.faults import ALLOWED
 from stream.engine.memory import worker as memory_worker
 from stream.engine.memory.log import MemoryBroker, MemoryTransaction
@@ -18,7 +19,7 @@ from stream.engine.ports import Input, Output
 from stream.engine.resume import Resume
 from stream.engine.state import FAULTS, Position, State
 from stream.engine.turn import Turn
-from stream.engine.unit import Agent, Partition
+from stream.engine.unit import Partition
 from stream.errors import Fenced
 from tests.engine.counting import CHANGELOG, Bench, Multiplication, Multiplied, Spoiled, encode, same_as_undisturbed
 from tests.engine.safeguarding import Patch, Safeguard, each

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from faust.types.tuples import TP
 
-from stream.engine import unit
+from stream.engine import trying
 from stream.engine.faust import worker as faust_worker
 from stream.engine.faust.log import KafkaLog
 from stream.engine.faust.ownership import Owned, Ownership
@@ -34,7 +34,7 @@ class Waits:
 
     def __init__(self, patch: Patch) -> None:
         self.seconds = 0.0
-        patch.setattr(unit, "asyncio", SimpleNamespace(sleep=self.sleep, get_running_loop=lambda: self))
+        patch.setattr(trying, "asyncio", SimpleNamespace(sleep=self.sleep, get_running_loop=lambda: self))
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
@@ -66,7 +66,7 @@ def tried_once(patch: Patch) -> None:
     async def persist(write: Callable[[], Awaitable[int]], *_: Any) -> int:
         return await write()
 
-    patch.setattr(unit, "_persist", persist)
+    patch.setattr(trying, "persist", persist)
 
 
 def not_aborted(patch: Patch) -> None:
@@ -123,8 +123,8 @@ async def busy_for_ever() -> None:
 
 
 def without_a_bound(patch: Patch) -> None:
-    patch.setattr(unit, "BACKOFF_SECONDS", (5.0,) * 100)
-    patch.setattr(unit, "TRYING_SECONDS", float("inf"))
+    patch.setattr(trying, "BACKOFF_SECONDS", (5.0,) * 100)
+    patch.setattr(trying, "TRYING_SECONDS", float("inf"))
 
 
 # Everything else exits the process at once, without committing.
@@ -145,7 +145,7 @@ def whatever_fails_is_repeated(patch: Patch) -> None:
                 return await write()
             await asyncio.sleep(0)
 
-    patch.setattr(unit, "_persist", persist)
+    patch.setattr(trying, "persist", persist)
 
 
 async def a_unit_fails_in_the_worker() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stream.contracts import alerts, dead_letters, topics
 from stream.contracts.alerts import AlertKind
-from stream.engine import unit
+from stream.engine import trying, unit
 from stream.engine.faults import ALLOWED, WINDOW_OFFSETS
 from stream.engine.memory.log import MemoryStore
 from stream.engine.memory.worker import MemoryWorker
@@ -506,7 +506,7 @@ class Flaky:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unit, "BACKOFF_SECONDS", (0.0,) * len(unit.BACKOFF_SECONDS))
+    monkeypatch.setattr(trying, "BACKOFF_SECONDS", (0.0,) * len(trying.BACKOFF_SECONDS))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -530,7 +530,7 @@ async def test_a_retryable_error_that_does_not_end_is_raised_at_last() -> None:
 
 
 def test_the_waits_together_stay_below_the_rebalance_timeout() -> None:
-    assert sum(unit.BACKOFF_SECONDS) < 60
+    assert sum(trying.BACKOFF_SECONDS) < 60
 
 
 @pytest.mark.parametrize("error", [LoyaltyError("no"), OSError("disk"), RuntimeError("?")])

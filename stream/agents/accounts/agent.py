@@ -17,8 +17,9 @@ from stream.contracts.entries import Cause
 from stream.contracts.envelope import Event
 from stream.contracts.runs import CustomerSynced, RunKind
 from stream.engine import state as keys
+from stream.engine.agent import Wide
 from stream.engine.turn import Turn
-from stream.engine.unit import Unit, Wide
+from stream.engine.unit import Unit
 from stream.errors import BadRecord
 from stream.loyalty.account import Account, AnswerKind
 from stream.loyalty.accrual import move_away, observe_order
@@ -37,7 +38,7 @@ async def accounts(units: AsyncIterator[Unit]) -> None:
 
 
 class Accounts:
-    """See `stream.engine.unit.Agent`."""
+    """See `stream.engine.agent.Agent`."""
 
     name = "accounts"
     source = topics.FACTS

@@ -37,8 +37,9 @@ from stream.contracts.identities import (
 )
 from stream.contracts.names import account_key
 from stream.contracts.runs import RunKind
+from stream.engine.agent import Wide
 from stream.engine.turn import Turn
-from stream.engine.unit import Unit, Wide
+from stream.engine.unit import Unit
 from stream.errors import BadRecord
 
 RESENDS = 5
@@ -53,7 +54,7 @@ async def contacts(units: AsyncIterator[Unit]) -> None:
 
 
 class Contacts:
-    """See `stream.engine.unit.Agent`."""
+    """See `stream.engine.agent.Agent`."""
 
     name = "contacts"
     source = topics.IDENTITIES

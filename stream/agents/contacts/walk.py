@@ -13,7 +13,7 @@ from stream.engine.turn import Turn
 
 
 class IdentityWalk:
-    """Visits all identities of `org`, each for itself: nothing is gathered. See `stream.engine.unit.Wide`."""
+    """Visits all identities of `org`, each for itself: nothing is gathered. See `stream.engine.agent.Wide`."""
 
     def __init__(self, org: str, at: int) -> None:
         self.prefixes: Sequence[bytes] = (identities_of(org),)

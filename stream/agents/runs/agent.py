@@ -34,8 +34,9 @@ from stream.contracts.runs import (
     VendorUse,
 )
 from stream.contracts.settings import SettingsInForce
+from stream.engine.agent import Wide
 from stream.engine.turn import Turn
-from stream.engine.unit import Unit, Wide
+from stream.engine.unit import Unit
 from stream.errors import BadRecord
 from stream.loyalty.rules import compile_rules
 from stream.loyalty.schedule import check_schedule
@@ -49,7 +50,7 @@ async def runs(units: AsyncIterator[Unit]) -> None:
 
 
 class Runs:
-    """See `stream.engine.unit.Agent`. What it says itself comes back to it, however late, and is passed over."""
+    """See `stream.engine.agent.Agent`. What it says itself comes back to it, however late, and is passed over."""
 
     name = "runs"
     source = topics.RUNS

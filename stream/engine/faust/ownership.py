@@ -12,11 +12,12 @@ import structlog
 from faust.tables import TableManager
 from faust.types.tuples import TP
 
+from stream.engine.agent import Agent
 from stream.engine.faust.log import STALLED_SECONDS, KafkaLog, LogStalled
 from stream.engine.faust.store import RocksStore, UnitTable
 from stream.engine.resume import resume
 from stream.engine.turn import Place
-from stream.engine.unit import Agent, Partition, position_of
+from stream.engine.unit import Partition, position_of
 
 log = structlog.get_logger(__name__)
 

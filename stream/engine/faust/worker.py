@@ -15,11 +15,12 @@ import structlog
 from faust.types.tuples import TP
 
 from stream.contracts.topics import Topic
+from stream.engine.agent import Agent
 from stream.engine.faust.consumer import AsIs, UnitTransport
 from stream.engine.faust.ownership import FencingTables, Ownership
 from stream.engine.faust.store import UnitTable
 from stream.engine.ports import Input
-from stream.engine.unit import Agent, Partition, Unit
+from stream.engine.unit import Partition, Unit
 from stream.errors import Fenced, LoyaltyError, PartitionStopped
 
 log = structlog.get_logger(__name__)

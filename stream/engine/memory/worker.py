@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stream.contracts.topics import Topic
+from stream.engine.agent import Agent
 from stream.engine.memory.log import MemoryBroker, MemoryLog, MemoryStore, Step, nothing
 from stream.engine.resume import resume
 from stream.engine.turn import Place
-from stream.engine.unit import Agent, Partition, position_of
+from stream.engine.unit import Partition, position_of
 from stream.errors import PartitionStopped
 
 FetchSize = Callable[[], int]
