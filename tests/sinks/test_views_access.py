@@ -117,9 +117,11 @@ def test_the_audit_has_each_change_once_newest_first(path: Path) -> None:
 def test_a_decision_about_a_dead_letter_counts_whichever_was_read_first(path: Path, first: str) -> None:
     letter = dead_letter_record(b"{}", "no total")
     place = f"{letter.partition}:{letter.offset}"
+    (known,) = views_of(path.with_name("known.db"), [letter]).dead_letters()
+    about = {"content": known.content, "through": str(known.last_offset)}
     decided = [
-        audit(Action.LETTER_DISCARDED, AT + 5, "1", target=place),
-        audit(Action.LETTER_RETRIED, AT + 4, "2", target=place),
+        audit(Action.LETTER_DISCARDED, AT + 5, "1", target=place, detail=about),
+        audit(Action.LETTER_RETRIED, AT + 4, "2", target=place, detail=about),
     ]
     views = views_of(path, *([[letter], decided] if first == "letter" else [decided, [letter]]))
     (shown,) = views.dead_letters()
