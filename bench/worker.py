@@ -18,6 +18,7 @@ from stream.agents.contacts import Contacts, contacts
 from stream.agents.runs import Runs, runs
 from stream.contracts import topics
 from stream.engine.faust.worker import Stateful, WorkerApp, build, run
+from stream.ops.logging import configure_logging
 
 LOOK_SECONDS = 0.02
 
@@ -69,6 +70,7 @@ def facts_of(app: WorkerApp) -> int:
 
 
 if __name__ == "__main__":
+    configure_logging()
     os.sched_setaffinity(0, {0})
     uvloop.install()
     asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))

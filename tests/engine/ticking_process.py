@@ -22,6 +22,7 @@ from stream.contracts.runs import RUNS
 from stream.engine.faust.worker import Stateful, build, every, owned_partitions, run
 from stream.engine.ports import Output
 from stream.engine.publisher import KafkaPublisher
+from stream.ops.logging import configure_logging
 
 VARIABLE = "LOYALTY_TEST_TICKING"
 BEAT_SECONDS = 0.1
@@ -79,4 +80,5 @@ async def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()  # to stderr: what is printed is read
     asyncio.run(main(msgspec.json.decode(os.environ[VARIABLE], type=Options)))
