@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import platform
 import subprocess
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import brief, latency, pipeline, verdicts, web
+from stream.ops.logging import configure_logging
 
 BENCHES = {
     "pipeline": pipeline.measure,
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which ones (default: all)")
     parser.add_argument("--orders", type=int, default=400_000, help="orders for `pipeline` (default: 400,000)")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.ERROR)
+    configure_logging("error")
     results: dict[str, dict[str, object]] = {}
     for name in arguments.names or BENCHES:
         sys.stderr.write(f"bench {name} …\n")

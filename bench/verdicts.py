@@ -48,6 +48,7 @@ from stream.engine.faust.worker import run
 from stream.engine.ports import Output
 from stream.engine.publisher import KafkaPublisher
 from stream.engine.topics_admin import apply_topics
+from stream.ops.logging import configure_logging
 from stream.sandbox.kafka import EmbeddedKafka
 
 CUSTOMERS = 20_000
@@ -302,6 +303,7 @@ async def _serve(bootstrap: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()
     os.sched_setaffinity(0, {0})
     uvloop.install()
     asyncio.run(_serve(sys.argv[1], Path(sys.argv[2])))
