@@ -21,6 +21,7 @@ _MODULE_OF = {
     "dead_letter": "looking",
     "dead_letter_reasons": "browsing",
     "dead_letters": "looking",
+    "erase_customer": "deciding",
     "decide_case": "deciding",
     "demo": "demo",
     "disable_user": "accessing",

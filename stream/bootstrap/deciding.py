@@ -16,14 +16,17 @@ from stream.contracts.facts import AcknowledgeCase
 from stream.engine.publisher import KafkaPublisher
 from stream.errors import LoyaltyError, Unreachable
 from stream.settings import Configuration
+from stream.sinks.views.read import Views
 from stream.sinks.views.shown import CustomerCase, DeadLetter
 from stream.web.decisions import CaseDecision, Decisions
+from stream.web.erasing import erase_person
 from stream.web.originals import KafkaOriginals
 from stream.web.problems import Problem
 from stream.web.shapes import Json, case_shown
 from stream.web.shapes.happenings import letter_shown
 
 AT_ONCE = 8
+ERASED_SECONDS = 10.0
 UNAVAILABLE = 503
 
 
@@ -71,6 +74,34 @@ def _in_effect(before: CustomerCase, after: CustomerCase, decision: CaseDecision
     moved = (after.case.epoch, after.case.version) > (before.case.epoch, before.case.version)
     # Who says once more that they have seen it changes nothing.
     return moved or (isinstance(decision, AcknowledgeCase) and before.case.state is CaseState.ACKNOWLEDGED)
+
+
+# ── customers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def erase_customer(
+    configuration: Configuration, *, org: str, customer: str, by: str, because: str
+) -> dict[str, object]:
+    """Forget a person, for good; `inViews` False: the views have not taken it in yet. Raises LoyaltyError when nobody
+    is known by that id."""
+    bootstrap, prefix = kafka_of(configuration), configuration.kafka.prefix
+    await require_topics(bootstrap, configuration.kafka)
+    with views_at(configuration) as views:
+        if views.person(org, customer) is None and views.profile(org, customer) is None:
+            raise LoyaltyError(f"no customer {customer} is known in org {org}, so there is nobody to forget.")
+        async with KafkaPublisher(bootstrap, prefix, client_id="cli") as publisher:
+            await erase_person(publisher, org, customer, by=by, reason=because, now=now_ms())
+        gone = True
+        try:
+            await views.wait_for(lambda now: _is_erased(now, org, customer), timeout=ERASED_SECONDS)
+        except TimeoutError:
+            gone = False
+    return {"orgId": org, "customerId": customer, "inViews": gone}
+
+
+def _is_erased(views: Views, org: str, customer: str) -> bool:
+    person = views.person(org, customer)
+    return person is not None and person.erased_at is not None
 
 
 # ── dead letters ─────────────────────────────────────────────────────────────────────────────────────────────

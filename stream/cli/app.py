@@ -12,6 +12,7 @@ from stream.cli.commands import (
     agent_tool,
     alerts,
     cases,
+    customers,
     dead_letters,
     demo,
     notifying,
@@ -74,7 +75,7 @@ app.add_typer(settings.app, name="settings")
 app.command("mcp", epilog="Example: loyalty mcp --config loyalty.toml")(agent_tool.mcp)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(reading.customer, name="customer")
+app.add_typer(customers.app, name="customer")
 app.add_typer(reading.profiles, name="profiles")
 app.add_typer(notifying.app, name="notify")
 app.add_typer(access.keys, name="keys")

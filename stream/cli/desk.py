@@ -55,6 +55,11 @@ class Desk(Protocol):
     async def decide_case(self, configuration: Configuration, decision: CaseDecision) -> Shown:
         """Decide on a case; answers `case` as it then is, and `inEffect`: whether the decision is in it already."""
 
+    async def erase_customer(
+        self, configuration: Configuration, *, org: str, customer: str, by: str, because: str
+    ) -> Shown:
+        """Forget a person, for good; answers `customerId`, and `inViews`: whether the views have forgotten already."""
+
     def tail_alerts(
         self, configuration: Configuration, *, org: str | None, kinds: Sequence[AlertKind], from_beginning: bool
     ) -> AsyncIterator[Shown]:

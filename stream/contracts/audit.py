@@ -19,6 +19,7 @@ class Action(StrEnum):
     CASE_NOTED = "case.note"
     CASE_ASSIGNED = "case.assign"
     CASE_RESOLVED = "case.resolve"
+    CUSTOMER_ERASED = "customer.erase"
     SETTINGS_CHANGED = "settings.change"
     LETTER_RETRIED = "dead_letter.retry"
     LETTER_DISCARDED = "dead_letter.discard"

@@ -12,15 +12,16 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream.bootstrap import asking
+from stream.bootstrap import asking, deciding
 from stream.bootstrap.alert_log import alerts_since, replay_alerts, tail_alerts
-from stream.bootstrap.deciding import decide_case, retry_letters
+from stream.bootstrap.deciding import decide_case, erase_customer, retry_letters
 from stream.bootstrap.library import loyalty_sync
 from stream.contracts import topics
 from stream.contracts.alerts import Alert, AlertKind, decode_alert, encode_alert
 from stream.contracts.audit import AUDIT
 from stream.contracts.cases import CaseState, CaseStep, Step
-from stream.contracts.facts import FACTS, AcknowledgeCase
+from stream.contracts.facts import FACTS, AcknowledgeCase, CustomerErased
+from stream.contracts.people import PEOPLE, PersonErased
 from stream.contracts.runs import RUNS
 from stream.engine.connecting import connect
 from stream.engine.partitioning import murmur2_partition
@@ -106,6 +107,30 @@ async def test_a_decision_is_a_fact_and_answers_with_what_became_of_it(
     assert [FACTS.decode(record.value or b"").data for record in await working] == [decision]
     (entry,) = await written(configuration, topics.AUDIT)
     assert AUDIT.decode(entry.value or b"").data.actor == "cli:jane"
+
+
+async def test_a_person_is_forgotten_by_a_record_that_producers_respect_and_one_that_cuts_links(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "ERASED_SECONDS", 0.05)  # nobody follows the log here
+    with pytest.raises(LoyaltyError, match="no customer 999 is known"):
+        await erase_customer(configuration, org=ORG, customer="999", by="cli:jane", because="a letter")
+    answer = await erase_customer(configuration, org=ORG, customer="7", by="cli:jane", because="a letter")
+    assert answer == {"orgId": ORG, "customerId": "7", "inViews": False}
+
+    (person,) = await written(configuration, topics.PEOPLE)
+    (account,) = await written(configuration, topics.FACTS)
+    (entry,) = await written(configuration, topics.AUDIT)
+    assert person.key == account.key == f"{ORG}:7".encode()
+    assert isinstance(PEOPLE.decode(person.value or b"").data, PersonErased)
+    assert isinstance(FACTS.decode(account.value or b"").data, CustomerErased)
+    audited = AUDIT.decode(entry.value or b"").data
+    assert (audited.action, audited.actor, audited.target, audited.reason) == (
+        "customer.erase",
+        "cli:jane",
+        "7",
+        "a letter",
+    )
 
 
 async def test_a_dead_letter_that_is_not_known_is_said_and_holds_up_no_other(configuration: Configuration) -> None:

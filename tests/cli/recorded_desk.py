@@ -62,6 +62,12 @@ class RecordedDesk:
         self._asked(type(decision).__name__, **msgspec.structs.asdict(decision))
         return self._answer("decide_case")
 
+    async def erase_customer(
+        self, configuration: Configuration, *, org: str, customer: str, by: str, because: str
+    ) -> Shown:
+        self._asked("customer erase", org=org, customer=customer, by=by, because=because)
+        return self._answer("erase_customer")
+
     async def tail_alerts(
         self, configuration: Configuration, *, org: str | None, kinds: Sequence[AlertKind], from_beginning: bool
     ) -> AsyncIterator[Shown]:

@@ -165,6 +165,33 @@ def test_a_case_is_shown_with_its_causes_and_its_history() -> None:
         assert said in out
 
 
+# Customers
+
+ERASE = ["customer", "erase", "3528", "--because", "asked by letter", "--by", "jane"]
+ERASED = {"orgId": ORG, "customerId": "3528", "inViews": True}
+
+
+def test_a_person_is_forgotten_after_one_question_that_says_what_goes() -> None:
+    points = Recorded(answers={"erase_customer": ERASED})
+    code, out, err = run(ERASE, points, typed="y\n")
+    asked = {"org": ORG, "customer": "3528", "by": "cli:jane", "because": "asked by letter"}
+    assert (code, points.asked) == (0, [("customer erase", asked)])
+    assert "cannot be brought back" in err
+    assert out == f"customer 3528 of {ORG} is forgotten.\n"
+
+
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("", 2)])
+def test_nobody_is_forgotten_who_was_not_meant(typed: str, code: int) -> None:
+    points = Recorded(answers={"erase_customer": ERASED})
+    assert run(ERASE, points, typed=typed)[0] == code
+    assert points.asked == []
+
+
+def test_an_erasure_that_the_views_have_not_taken_in_says_so() -> None:
+    points = Recorded(answers={"erase_customer": ERASED | {"inViews": False}})
+    assert "nobody has taken it up yet" in run([*ERASE, "--yes"], points)[1]
+
+
 # Runs
 
 QUEUED: dict[str, Any] = {"id": "r", "kind": "daily", "phase": "queued", "outcome": None}

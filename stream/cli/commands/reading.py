@@ -8,13 +8,11 @@ from typing import Annotated
 import typer
 
 from stream.cli.entry_points import EntryPoints
-from stream.cli.exits import Failed
 from stream.cli.invocation import ConfigOption, DebugOption, JsonOption, OrgOption, chosen, invocation
 from stream.cli.output import line_of_json, show
-from stream.cli.readable import of_customer, of_status
+from stream.cli.readable import of_status
 from stream.settings import Configuration
 
-customer = typer.Typer(no_args_is_help=True, help="What is known of a customer.")
 profiles = typer.Typer(no_args_is_help=True, help="Every customer's profile.")
 
 
@@ -24,26 +22,6 @@ def status(
     """Show how every org stands: customers, agreement, last run, vendors."""
     answer = invocation(context, config, debug).configured(lambda points, settings: points.status(settings))
     show(answer, as_json=as_json, readable=of_status)
-
-
-@customer.command("show", epilog="Example: loyalty customer show 3528 --org brand_example")
-def show_customer(
-    context: typer.Context,
-    customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The point of sale's customer id.")],
-    org: OrgOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show a customer's points, verdict and how they came about."""
-
-    async def found(points: EntryPoints, settings: Configuration) -> object:
-        known = await points.customer(settings, org=chosen(settings, org), customer=customer_id)
-        if known is None:
-            raise Failed(f"no customer {customer_id} is known in org {chosen(settings, org)}.")
-        return known
-
-    show(invocation(context, config, debug).configured(found), as_json=as_json, readable=of_customer)
 
 
 @profiles.command("export", epilog="Example: loyalty profiles export --org brand_example --jsonl > profiles.jsonl")

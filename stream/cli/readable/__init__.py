@@ -1,7 +1,7 @@
 """Answers for people: what `show` prints instead of JSON. Each takes what the command answers as JSON."""
 
 from stream.cli.readable.cases import of_case, of_cases
-from stream.cli.readable.customers import of_customer
+from stream.cli.readable.customers import of_customer, of_erased
 from stream.cli.readable.letters import of_dead_letters, of_letter_reasons, of_letters_decided
 from stream.cli.readable.runs import of_asked, of_run, of_runs
 from stream.cli.readable.settings import effect_in_words, of_difference, of_settings
@@ -15,6 +15,7 @@ __all__ = [
     "of_customer",
     "of_dead_letters",
     "of_difference",
+    "of_erased",
     "of_letter_reasons",
     "of_letters_decided",
     "of_orgs",

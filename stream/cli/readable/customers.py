@@ -17,6 +17,13 @@ def of_customer(answer: object) -> object:
     return shown
 
 
+def of_erased(answer: object) -> object:
+    """One sentence."""
+    erased = fields(answer)
+    who = f"customer {erased.get('customerId')} of {erased.get('orgId')}"
+    return f"{who} is forgotten." if erased.get("inViews") else f"{who} will be forgotten: nobody has taken it up yet."
+
+
 def _entry(entry: Fields, currency: str) -> Fields:
     return {
         "at": entry.get("at"),

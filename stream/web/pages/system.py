@@ -28,6 +28,7 @@ ACTIONS = {
     "case.assign": "assigned a case",
     "case.resolve": "resolved a case",
     "settings.change": "changed the settings",
+    "customer.erase": "erased a person",
     "dead_letter.retry": "tried a record again",
     "dead_letter.discard": "discarded a record",
     "key.create": "made an API key",
