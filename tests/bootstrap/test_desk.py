@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stream.bootstrap import asking
-from stream.bootstrap.browsing import case, cases, dead_letter_reasons, letters_to_decide, orgs, run, runs
+from stream.bootstrap.browsing import case, cases, dead_letter_reasons, letters_to_decide, orgs, run, runs, views_at
 from stream.bootstrap.looking import status
 from stream.bootstrap.ruling import mode_change, settings_difference, settings_in_force
 from stream.bootstrap.watching import watch_run
@@ -200,7 +200,7 @@ async def test_a_change_of_mode_says_whom_it_concerns(tmp_path: Path) -> None:
 
 
 async def test_dead_letters_are_chosen_by_place_or_reason_and_counted(configuration: Configuration) -> None:
-    happens(configuration, *(dead_letter_record(b"{}", "Total is odd") for _ in range(2)))
+    happens(configuration, *(dead_letter_record(b"%d" % n, "Total is odd") for n in range(2)))
     counted = await dead_letter_reasons(configuration, org=None)
     assert [(each["org"], each["reason"], each["count"]) for each in counted] == [
         (ORG, "Total is odd", 2), (ORG, "total is missing", 1),
@@ -216,10 +216,15 @@ async def test_dead_letters_are_chosen_by_place_or_reason_and_counted(configurat
 
 
 async def test_the_standing_counts_the_dead_letters_that_nobody_has_decided_on(configuration: Configuration) -> None:
-    happens(configuration, *(dead_letter_record(b"{}", "Total is odd") for _ in range(2)))
+    happens(configuration, *(dead_letter_record(b"%d" % n, "Total is odd") for n in range(2)))
     place = (await letters_to_decide(configuration, org=ORG, places=[], reason="odd"))[0]["place"]
     before = await _undecided(configuration)
-    entry = Audited(id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), reason="a test")
+    partition, _, offset = str(place).partition(":")
+    with views_at(configuration) as views:
+        letter = views.dead_letter(int(partition), int(offset))
+    assert letter is not None
+    about = {"content": letter.content, "through": str(letter.last_offset)}
+    entry = Audited(id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), detail=about)
     happens(configuration, record(topics.AUDIT, ORG, AUDIT.encode(entry, org=ORG, at=AT, source="cli")))
     assert (before, await _undecided(configuration)) == (3, 2)
 
