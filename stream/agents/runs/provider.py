@@ -22,7 +22,7 @@ def recovered(desk: Desk, data: ProviderRecovered) -> None:
     """It answers again."""
     known = desk.runs()
     if known.unavailable_since is not None:
-        desk.keep(replace(known, unavailable_since=None))
+        desk.keep(replace(known, unavailable_since=None, failing=None))
         minutes = max(data.since - known.unavailable_since, 0) // MINUTE_MS
         away = "1 minute" if minutes == 1 else f"{minutes} minutes"
         reason = f"The loyalty provider answers again. It was away for {away}."
