@@ -27,9 +27,10 @@ from stream.contracts.runs import (
     Tally,
 )
 from stream.contracts.settings import Mode
-from stream.errors import LoyaltyError, Unreachable
+from stream.errors import BadRecord, LoyaltyError, Unreachable
 from stream.ops.progress import silent
 from stream.settings import Configuration
+from stream.sinks.views.read import Views
 from tests.sinks.records import AT, ORG, dead_letter_record, record, run_record
 from tests.sinks.views_file import views_of
 from tests.web.world import OTHER, RUN, world_of
@@ -177,6 +178,32 @@ async def test_the_file_is_compared_setting_by_setting(tmp_path: Path) -> None:
     }
     assert (found["effect"]["customers"], found["effect"]["complete"]) == (3, True)
     assert found["effect"]["discrepanciesVanish"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changed"),
+    [
+        ({"settings": {"daily_at": "03:00"}}, "schedule.daily_at"),
+        ({"settings": {"intraday_minutes": 60}}, "schedule.intraday_minutes"),
+        ({"time_zone": "Europe/Rome"}, "time_zone"),
+        ({"mode": "live"}, "mode"),
+    ],
+)
+async def test_what_touches_no_rule_is_shown_without_looking_at_customers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any], changed: str
+) -> None:
+    world_of(tmp_path)
+    looked: list[str] = []
+    monkeypatch.setattr(Views, "compared", lambda _, org: looked.append(org))
+    found = await settings_difference(configured(tmp_path, **({"time_zone": "UTC"} | wanted)), org=ORG)
+    assert [change["setting"] for change in found["changes"]] == [changed]
+    assert (found["effect"], looked) == (None, [])
+
+
+async def test_settings_that_the_rules_refuse_are_not_compared(tmp_path: Path) -> None:
+    world_of(tmp_path)
+    with pytest.raises(BadRecord, match=r"cases.reminds_after_hours is 9999999, allowed: 0 to 8760"):
+        await settings_difference(configured(tmp_path, settings={"case_reminds_after_hours": 9_999_999}), org=ORG)
 
 
 async def test_a_file_that_says_what_is_in_force_changes_nothing(tmp_path: Path) -> None:

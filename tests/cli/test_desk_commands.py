@@ -356,6 +356,21 @@ def test_settings_that_differ_are_shown_with_their_effect_and_end_with_1() -> No
     assert "basis" in err
 
 
+@pytest.mark.parametrize(
+    ("setting", "file", "said"),
+    [
+        ("schedule.daily_at", "03:00", "Nobody's points, tier or verdict would change.\n"),
+        ("mode", "live", "Mode live: profiles are exported and customers' alerts sent from then on.\n"),
+        ("mode", "observe", "Mode observe: profiles are not exported and customers' alerts not sent any more.\n"),
+    ],
+)
+def test_a_change_that_touches_no_rule_says_so(setting: str, file: str, said: str) -> None:
+    found = DIFFERENCE | {"changes": [{"setting": setting, "inForce": "x", "file": file}], "effect": None}
+    code, _, err = run("settings diff", Recorded(answer=found))
+    assert (code, err.endswith(said)) == (1, True), err
+    assert "Go on?" in run("settings apply", Recorded(answers={"settings_difference": found}), "n\n")[2]
+
+
 def test_settings_that_do_not_differ_are_not_applied() -> None:
     same = DIFFERENCE | {"changes": [], "effect": None}
     points = Recorded(answer=same)
