@@ -53,9 +53,14 @@ def delivery_of(
 
 
 def message_id(org: str, group: Group) -> str:
-    """The same for the same news: made from the first record that the group is about."""
+    """The same for the same news: made from the first record that the group is about.
+
+    Its time is in it, because offsets are counted anew in another log: a receiver must not take what it says for a
+    message that it has had.
+    """
     place, offset = min(group.records.first().items())
-    return identifier(org, place.topic, str(place.partition), str(offset))
+    first = next(item for item in group.items if (item.place, item.offset) == (place, offset))
+    return identifier(org, place.topic, str(place.partition), str(offset), str(first.at))
 
 
 def identifier(*parts: str) -> str:

@@ -167,7 +167,7 @@ class Newsroom:
         if audience.heartbeat is None or self._heard[ended.org].holds(item.place, item.offset):
             return
         delivery = Delivery(
-            message=identifier(ended.org, HEARTBEAT, item.place.topic, str(item.place.partition), str(item.offset)),
+            message=identifier(ended.org, HEARTBEAT, ended.run, str(item.at)),
             kind=MessageKind.HEARTBEAT,
             channel=HEARTBEAT,
             outcome=Outcome.PENDING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from stream.contracts.alerts import Alert, AlertKind
 from stream.contracts.cases import CauseKind
 from stream.contracts.deliveries import Content, Delivery, MessageKind, Notice, Outcome, Row
-from stream.sinks.notify.content import content_of, delivery_of
+from stream.sinks.notify.content import content_of, delivery_of, message_id
 from stream.sinks.notify.discord import webhook_body
 from stream.sinks.notify.gathering import Group
 from stream.sinks.notify.items import Item
@@ -137,6 +138,19 @@ def test_a_message_is_the_same_whenever_it_is_made_from_the_same_records() -> No
     assert made("discord", 1) == made("discord", 1)
     assert made("discord", 1).message == made("email", 2).message
     assert (made("x", 1).alerts, made("x", 1).count, made("x", 1).run) == (("a0", "a1"), 2, DAILY)
+
+
+def test_the_same_offsets_in_another_log_are_another_message() -> None:
+    """A `data_dir` or prefix that was begun anew: the first records lie where the first ones lay before."""
+
+    def first(item: Item) -> str:
+        group = Group(DAILY, 0, [item])
+        group.records.add(item.place, item.offset, adjoins=False)
+        return message_id(ORG, group)
+
+    for item in (items(opened(1))[0], digest_item()):
+        assert first(item) == first(replace(item)), "read again"
+        assert first(item) != first(replace(item, at=item.at + 86_400_000))
 
 
 NASTY = "@everyone <@123> [click](http://evil) **bold** `x` ||spoiler|| ~~s~~ __u__ \\"
