@@ -18,7 +18,7 @@ from stream.sinks.notify.asking import Asked, NothingToSend, resend
 from stream.sinks.notify.clock import Clock
 from tests.sinks.kafka_log import KafkaLog
 from tests.sinks.notify.house import house
-from tests.sinks.notify.news import DAILY, ORG, alert_record, completed, failed, opened
+from tests.sinks.notify.news import AT, DAILY, DAY_MS, ORG, alert_record, completed, failed, opened
 from tests.sinks.notify.servers import Answer, Web, web_servers
 from tests.sinks.notify.wire import at_work, deliveries, notify_log
 
@@ -59,7 +59,7 @@ async def test_ten_thousand_discrepancies_of_a_run_are_one_message_per_channel_a
         await running.until(lambda: bool(web.to("discord") and web.to("hook") and web.to("heartbeat")))
         await running.idle()
     async with at_work(log, settings) as running:
-        await log.publish([completed(f"{ORG}:daily:2", offset=1)])
+        await log.publish([completed(f"{ORG}:daily:2", offset=1, at=AT + DAY_MS)])
         await running.until(lambda: len(web.to("heartbeat")) == 2 and len(web.to("hook")) == 2)
         await running.idle()
     assert titles(web) == [
