@@ -225,6 +225,35 @@ def test_a_run_is_watched_in_words_and_ends_with_the_figures() -> None:
     assert "totalCustomers" in out
 
 
+def test_a_run_is_shown_with_the_briefs_figures() -> None:
+    shown = ENDED | {
+        "requestedBy": "schedule",
+        "vendors": {
+            "alleaves": {"calls": 40, "answered": 40, "errors": {}},
+            "alpine_iq": {"calls": 12, "answered": 3, "errors": {"server": 9, "throttled": 1}},
+        },
+        "tally": {"customers": 1641, "with_provider": 245, "matched": 240, "discrepancy": 5, "timing": 0,
+                  "unknown": 1396, "compared": 245, "abs_difference_points": 573, "dead_letters": 2},
+    }  # fmt: skip
+    code, out, _ = run("runs show r", Recorded(answer=shown))
+    assert code == 0
+    said = [" ".join(line.split()) for line in out.splitlines()]
+    for line in (
+        "asked for by schedule",
+        "asked Alleaves 40 calls, all answered",
+        "asked Alpine IQ 12 calls, 3 answered (9 server, 1 throttled)",
+        "customers 1,641",
+        "with a balance at Alpine IQ 245",
+        "agree 240",
+        "need review 5",
+        "unknown 1,396",
+        "could not be read 2",
+        "average discrepancy 2.34 points over 245 customers compared",
+    ):
+        assert line in said, line
+    assert not any("timing" in line for line in said)
+
+
 def test_a_watched_run_that_fails_ends_with_1_and_its_reason() -> None:
     code, out, err = run("runs watch r", Recorded(answer=[READING, BROKEN]))
     assert code == 1
