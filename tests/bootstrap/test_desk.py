@@ -9,13 +9,23 @@ from typing import Any
 
 import pytest
 
-from stream.bootstrap import asking
-from stream.bootstrap.browsing import case, cases, dead_letter_reasons, letters_to_decide, orgs, run, runs
+from stream.bootstrap import asking, browsing
+from stream.bootstrap.browsing import (
+    case,
+    cases,
+    dead_letter_reasons,
+    letters_to_decide,
+    notify_list,
+    orgs,
+    run,
+    runs,
+)
 from stream.bootstrap.looking import status
 from stream.bootstrap.ruling import mode_change, settings_difference, settings_in_force
 from stream.bootstrap.watching import watch_run
 from stream.contracts import topics
 from stream.contracts.audit import AUDIT, Action, Audited
+from stream.contracts.deliveries import DELIVERIES, Delivery, MessageKind, Outcome, delivery_key
 from stream.contracts.runs import (
     OrdersSweepProgress,
     Phase,
@@ -258,3 +268,31 @@ async def _undecided(configuration: Configuration) -> object:
 async def test_a_sync_needs_kafka(configuration: Configuration) -> None:
     with pytest.raises(Unreachable, match="no Kafka"):
         await asking.sync(configuration, org=ORG, customer=None, wait=False, key=None, progress=silent)
+
+
+# Messages
+
+
+async def test_messages_are_listed_newest_first_and_those_that_nobody_has(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "DELIVERIES_AT_ONCE", 2)
+    outcomes = ["delivered", "paused", "delivered", "given_up", "delivered"]
+    happens(configuration, *(_delivery(f"n-{number}", Outcome(each)) for number, each in enumerate(outcomes)))
+
+    async def listed(**asked: Any) -> list[str]:
+        found = await notify_list(configuration, org=ORG, **({"undelivered": False, "limit": 9} | asked))
+        return [each["message"] for each in found if each["message"].startswith("n-")]
+
+    assert await listed() == ["n-4", "n-3", "n-2", "n-1", "n-0"]
+    assert await listed(undelivered=True) == ["n-3", "n-1"]
+    assert await listed(undelivered=True, limit=1) == ["n-3"]
+
+
+def _delivery(message: str, outcome: Outcome) -> Any:
+    at = AT + 10_000 + int(message[-1])
+    body = Delivery(
+        message=message, kind=MessageKind.ALERTS, channel="email", outcome=outcome, title="t", made_at=at, last_at=at
+    )
+    key = delivery_key(ORG, message, "email").decode()
+    return record(topics.DELIVERIES, key, DELIVERIES.encode(body, org=ORG, at=at, source="notify"))
