@@ -28,12 +28,13 @@ class Outcome(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """What a message is about."""
+    """What a message is about. `channel`: another channel of the org refuses messages."""
 
     ALERTS = "alerts"
     DIGEST = "digest"
     HEARTBEAT = "heartbeat"
     TEST = "test"
+    CHANNEL = "channel"
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

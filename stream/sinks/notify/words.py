@@ -162,6 +162,8 @@ def cause_in_words(kind: str) -> str:
 def run_name(run: str) -> str:
     """A run without its org: `daily run 2026-01-30`."""
     kind, _, slot = run.partition(":")[2].partition(":")
+    if (kind, slot) == (RunKind.DAILY, "first"):
+        return "first run"
     return f"{_RUNS[RunKind(kind)]} {slot}" if kind in _RUNS and slot else f"run {run}"
 
 

@@ -132,6 +132,11 @@ def test_a_run_without_news_is_one_line(review: int, title: str) -> None:
     assert webhook_body(delivery(said))["embeds"][0].get("description") is None  # type: ignore[index]  # as JSON has it
 
 
+def test_the_first_run_is_called_that() -> None:
+    first = items(about_org(AlertKind.RUN_FAILED, "orders: timeout", run=f"{ORG}:daily:first"))
+    assert "The first run failed while reading the orders: timeout." in text_of(delivery(content(*first)))
+
+
 def test_what_a_run_could_not_read_is_said_even_when_all_else_is_well() -> None:
     assert title_of(content(digest_item(unreadable=1))) == (
         "Green Leaf: all is well (245 of 245 balances agree, 1,641 customers, 1 record could not be read)"
