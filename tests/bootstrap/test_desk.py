@@ -237,7 +237,7 @@ async def test_a_change_of_mode_says_whom_it_concerns(tmp_path: Path) -> None:
 
 
 async def test_dead_letters_are_chosen_by_place_or_reason_and_counted(configuration: Configuration) -> None:
-    happens(configuration, *(dead_letter_record(b"{}", "Total is odd") for _ in range(2)))
+    happens(configuration, *(dead_letter_record(b"%d" % n, "Total is odd") for n in range(2)))
     counted = await dead_letter_reasons(configuration, org=None)
     assert [(each["org"], each["reason"], each["count"]) for each in counted] == [
         (ORG, "Total is odd", 2), (ORG, "total is missing", 1),
@@ -253,10 +253,15 @@ async def test_dead_letters_are_chosen_by_place_or_reason_and_counted(configurat
 
 
 async def test_the_standing_counts_the_dead_letters_that_nobody_has_decided_on(configuration: Configuration) -> None:
-    happens(configuration, *(dead_letter_record(b"{}", "Total is odd") for _ in range(2)))
+    happens(configuration, *(dead_letter_record(b"%d" % n, "Total is odd") for n in range(2)))
     place = (await letters_to_decide(configuration, org=ORG, places=[], reason="odd"))[0]["place"]
     before = await _undecided(configuration)
-    entry = Audited(id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), reason="a test")
+    with browsing.views_at(configuration) as views:
+        (letter,) = [each for each in views.dead_letters() if f"{each.partition}:{each.offset}" == place]
+    entry = Audited(
+        id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), reason="a test",
+        detail={"content": letter.content, "through": str(letter.last_offset)},
+    )  # fmt: skip
     happens(configuration, record(topics.AUDIT, ORG, AUDIT.encode(entry, org=ORG, at=AT, source="cli")))
     assert (before, await _undecided(configuration)) == (3, 2)
 
