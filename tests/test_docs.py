@@ -49,7 +49,8 @@ ROLES = ("loyalty poll", "loyalty worker", "loyalty sink firestore", "loyalty si
 EXPECTED = {
     "demo", "up", "poll", "worker", "sink firestore", "sink notify", "web", "sync", "status", "backfill",
     "topics check", "topics apply", "dead-letters list", "dead-letters show", "customer show", "customer erase",
-    "profiles export", "notify test", "notify resend", "runs list", "runs show", "runs watch", "cases list",
+    "profiles export", "notify test", "notify list", "notify resend",
+    "runs list", "runs show", "runs watch", "cases list",
     "cases show", "cases ack", "cases accept", "cases silence", "cases note", "cases assign", "cases resolve",
     "alerts tail", "alerts replay", "org list", "org go-live", "org pause", "settings show", "settings diff",
     "settings apply", "dead-letters retry", "dead-letters discard", "mcp", "keys create", "keys list", "keys revoke",

@@ -19,6 +19,7 @@ class Breaker:
         self._open_seconds = open_seconds
         self._clock = clock or Clock()
         self._failed_in_a_row = 0
+        self._said = ""
         self._opened_at: float | None = None
         self._trial: asyncio.Event | None = None
 
@@ -38,8 +39,9 @@ class Breaker:
         """Raise `Open`, with the seconds to wait, while calls are turned away."""
         remaining = self.remaining_seconds
         if remaining > 0:
+            last = f" (last: {self._said})" if self._said else ""
             raise Open(
-                f"{vendor} failed {self._failed_in_a_row} times in a row and is left alone for a while",
+                f"{vendor} failed {self._failed_in_a_row} times in a row and is left alone for a while{last}",
                 retry_after=remaining,
             )
 
@@ -57,9 +59,10 @@ class Breaker:
         self._opened_at = None
         self._end_trial()
 
-    def failed(self) -> None:
-        """The vendor did not answer, or not with something usable."""
+    def failed(self, said: str = "") -> None:
+        """The vendor did not answer, or not with something usable; `said`: what happened, in words."""
         self._failed_in_a_row += 1
+        self._said = said
         if self._trial is not None or (self._opened_at is None and self._failed_in_a_row >= self._failures):
             self._opened_at = self._clock.monotonic()
         self._end_trial()

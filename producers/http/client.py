@@ -224,7 +224,7 @@ class VendorHttp:
         if isinstance(error, Refused | Throttled | _Unauthorized):
             self.breaker.succeeded()
         else:
-            self.breaker.failed()
+            self.breaker.failed(str(error))
 
     def _hidden(self, headers: Mapping[str, str]) -> list[str]:
         return [*self._secrets, *(part for value in headers.values() for part in value.split() if len(part) > 6)]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from stream.bootstrap.places import folder_of
 from stream.contracts.cases import CaseState
+from stream.contracts.deliveries import Outcome
 from stream.errors import LoyaltyError
 from stream.settings import Configuration
 from stream.sinks.views.read import Views
-from stream.sinks.views.shown import DeadLetter
+from stream.sinks.views.shown import DeadLetter, SentDelivery
 from stream.web.shapes import CaseShown, Json, RunShown, case_shown, run_shown
-from stream.web.shapes.happenings import LetterShown, letter_shown
+from stream.web.shapes.happenings import DeliveryShown, LetterShown, delivery_shown, letter_shown
 from stream.web.shapes.status import stats_shown
 
+DELIVERIES_AT_ONCE = 500
 LETTERS_AT_ONCE = 1000
 """So many are decided by one command: it waits for each."""
 
@@ -35,6 +38,24 @@ async def run(configuration: Configuration, *, run: str) -> RunShown | None:
     with views_at(configuration) as views:
         found = views.run(run)
         return None if found is None else run_shown(found)
+
+
+async def notify_list(configuration: Configuration, *, org: str, undelivered: bool, limit: int) -> list[DeliveryShown]:
+    """Newest attempts first."""
+    with views_at(configuration) as views:
+        found = (
+            sent
+            for sent in _deliveries(views, org)
+            if not undelivered or sent.delivery.outcome is not Outcome.DELIVERED
+        )
+        return [delivery_shown(sent) for sent in islice(found, limit)]
+
+
+def _deliveries(views: Views, org: str) -> Iterator[SentDelivery]:
+    after: tuple[int, str, str] | None = None
+    while found := views.deliveries(org, after=after, limit=DELIVERIES_AT_ONCE):
+        yield from found
+        after = (found[-1].at, found[-1].delivery.message, found[-1].delivery.channel)
 
 
 async def cases(

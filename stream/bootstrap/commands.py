@@ -29,6 +29,7 @@ _MODULE_OF = {
     "keys": "accessing",
     "letters_to_decide": "browsing",
     "mode_change": "ruling",
+    "notify_list": "browsing",
     "notify_resend": "notifying",
     "notify_test": "notifying",
     "orgs": "browsing",

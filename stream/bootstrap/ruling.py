@@ -11,9 +11,10 @@ from stream.bootstrap.deciding import decisions_of, now_ms
 from stream.configuration import org_of, org_settings
 from stream.contracts.settings import Mode, OrgSettings, SettingsInForce
 from stream.errors import LoyaltyError
+from stream.loyalty.acceptance import check_settings
 from stream.settings import Configuration
 from stream.sinks.views.read import Views
-from stream.web.preview import Preview, preview
+from stream.web.preview import Preview, concerns_customers, preview
 from stream.web.shapes import Json
 
 
@@ -25,12 +26,15 @@ async def settings_in_force(configuration: Configuration, *, org: str) -> Json |
 
 
 async def settings_difference(configuration: Configuration, *, org: str) -> Json:
-    """What would change if the file's settings were in force, setting by setting, and for how many customers."""
+    """What would change if the file's settings were in force, setting by setting, and for how many customers: `effect`
+    is None where the rules stay as they are. Raises BadRecord for settings that cannot be."""
     wanted = org_settings(org_of(configuration, org))
+    check_settings(wanted)
     with views_at(configuration) as views:
         found = _in_force(views, org)
         changes = list(_changes(_plain(found.settings), _plain(wanted)))
-        effect = _effect(preview(views, org, found.settings, wanted, now=now_ms())) if changes else None
+        concerned = concerns_customers(found.settings, wanted)
+        effect = _effect(preview(views, org, found.settings, wanted, now=now_ms())) if concerned else None
     return {"org": org, "version": found.version, "changes": changes, "effect": effect}
 
 

@@ -52,6 +52,11 @@ class EntryPoints(Desk, AccessPoints, Protocol):
     ) -> Sequence[object]:
         """Send a message once more. Raises LoyaltyError when there is nothing to send."""
 
+    async def notify_list(
+        self, configuration: Configuration, *, org: str, undelivered: bool, limit: int
+    ) -> Sequence[object]:
+        """Messages and what became of them, newest attempts first; with `undelivered` only those nobody has."""
+
     async def web(self, configuration: Configuration) -> None:
         """Serve the API and keep the views."""
 

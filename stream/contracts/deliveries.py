@@ -28,12 +28,13 @@ class Outcome(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """What a message is about."""
+    """What a message is about. `channel`: another channel of the org refuses messages."""
 
     ALERTS = "alerts"
     DIGEST = "digest"
     HEARTBEAT = "heartbeat"
     TEST = "test"
+    CHANNEL = "channel"
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -49,15 +50,16 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An alert about the org as a whole: its kind, when (UTC ms), and the reason in words."""
+    """An alert about the org as a whole: its kind, when (UTC ms), the reason in words, and the run it is about."""
 
     kind: str
     at: int
     reason: str = ""
+    run: str | None = None
 
 
 class RunFigures(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a completed run counted."""
+    """What a completed run counted. `at`: when it ended (UTC ms); `dead_letters`: what its sweeps could not read."""
 
     run: str
     customers: int
@@ -65,14 +67,17 @@ class RunFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     agree: int
     review: int
     milliseconds: int
+    at: int = 0
+    dead_letters: int = 0
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a message says, before it is put into a channel's form.
 
     `name`: the org's, for people. `counts`: alerts by kind. `apart`: customers whose points are apart; `worst`: those
-    who are furthest. `cause`: the most frequent one, with how many customers have it. `link`: where to look. `note`: a
-    line for a person.
+    who are furthest. `cause`: the most frequent one, with how many customers have it. `resolved`: customers whose
+    discrepancies are over, the first ones. `link`: where to look. `note`: a line for a person. `time_zone`: in which
+    times are shown.
     """
 
     name: str
@@ -85,6 +90,8 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     runs: tuple[RunFigures, ...] = ()
     link: str | None = None
     note: str | None = None
+    resolved: tuple[str, ...] = ()
+    time_zone: str = "UTC"
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ from stream.contracts.runs import RUNS, ChangeSettings, RunKind
 from stream.contracts.settings import OrgSettings, SettingsInForce
 from stream.engine.ports import Input, Output, Publisher
 from stream.errors import BadRecord
-from stream.loyalty.rules import compile_rules
+from stream.loyalty.acceptance import check_settings
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import CustomerCase, DeadLetter
 from stream.web.asking import request_run, run_id
@@ -143,7 +143,7 @@ class Decisions:
         when nobody has taken them up in time: they may still come into force.
         """
         try:
-            compile_rules(settings, expected + 1)
+            check_settings(settings)
         except BadRecord as error:
             raise Problem(422, str(error)) from error
         async with self._changing.setdefault(org, asyncio.Lock()):

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from stream.contracts.profiles import Verdict
-from stream.contracts.settings import OrgSettings, RoundingPer
+from stream.contracts.settings import Mode, OrgSettings, RoundingPer, Schedule
+from stream.loyalty.acceptance import check_settings
 from stream.loyalty.points import points_for
 from stream.loyalty.profile import FROM_PROVIDER
 from stream.loyalty.reconcile import compare
@@ -88,6 +90,7 @@ def preview(
     longest_seconds: float = LONGEST_SECONDS,
 ) -> Preview:
     """Go over the org's customers, for a bounded time. Raises BadRecord for settings that cannot be. `now`: UTC ms."""
+    check_settings(after)
     old, new = compile_rules(before, 1), compile_rules(after, 2)
     answer = Preview(not_counted=_not_counted(before, after, now))
     recount = _recountable(before, after) and _counts_otherwise(before, after)
@@ -98,6 +101,15 @@ def preview(
             break
         _look_at(answer, msgspec.convert(cells, Row), old, new, recount)
     return answer
+
+
+def concerns_customers(before: OrgSettings, after: OrgSettings) -> bool:
+    """Whether the rules differ, and not only when runs begin, in which time zone, or who hears of what."""
+    return _without_time_and_mode(before) != _without_time_and_mode(after)
+
+
+def _without_time_and_mode(settings: OrgSettings) -> OrgSettings:
+    return replace(settings, schedule=Schedule(), time_zone="UTC", mode=Mode.OBSERVE)
 
 
 def _look_at(answer: Preview, row: Row, old: Rules, new: Rules, recount: bool) -> None:

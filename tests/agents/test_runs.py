@@ -217,13 +217,73 @@ async def test_an_outage_is_told_once_and_so_is_its_end() -> None:
     assert len({headers["ce_id"] for headers in shop.alert_headers()}) == 3
 
 
-@pytest.mark.parametrize(("ended_at", "away"), [(60_100, "0 minutes"), (120_000, "1 minute"), (180_000, "2 minutes")])
+@pytest.mark.parametrize(
+    ("ended_at", "away"),
+    [
+        (59_000, "less than a minute"),
+        (60_100, "less than a minute"),
+        (120_000, "1 minute"),
+        (239_000, "3 minutes"),
+        (60_000 + 3 * 3_600_000 + 7 * 60_000, "3 h 7 min"),
+    ],
+)
 async def test_the_end_of_an_outage_says_how_long_it_was(ended_at: int, away: str) -> None:
     shop = await Shop().open()
     shop.ask(ProviderUnavailable(60_000, "HTTP 503"))
     shop.ask(ProviderRecovered(ended_at))
     await shop.settle()
-    assert shop.alerts()[-1].reason == f"The loyalty provider answers again. It was away for {away}."
+    assert shop.alerts()[-1].reason == f"Alpine IQ answers again. It was away for {away}."
+
+
+async def test_an_outage_names_the_run_that_was_asking_and_none_that_was_not() -> None:
+    shop = await Shop().open()
+    shop.ask(ProviderUnavailable(1, "HTTP 503"))  # a look-up of one customer; the run is still reading orders
+    shop.ask(ProviderRecovered(2))
+    shop.walk(FIRST)
+    shop.ask(ProviderUnavailable(3, "HTTP 503"))
+    shop.sweep(FIRST, [], complete=False)
+    shop.ask(ProviderRecovered(4))
+    await shop.settle()
+    assert [(alert.kind, alert.run) for alert in shop.alerts()] == [
+        ("provider.unavailable", None),
+        ("provider.recovered", None),
+        ("provider.unavailable", FIRST),
+        ("run.failed", FIRST),
+        ("provider.recovered", None),
+    ]
+
+
+async def failed_by_day(shop: Shop, *, times: int = 1) -> None:
+    for _ in range(times):
+        run = shop.request(RunKind.BALANCES)
+        await shop.settle()
+        shop.sweep(run, [], complete=False)
+        await shop.settle()
+
+
+async def test_intraday_runs_that_keep_failing_are_told_once_until_one_is_through() -> None:
+    shop = await Shop().open()
+    await shop.reconcile([])
+    await failed_by_day(shop, times=3)
+    assert len(shop.alerts()) == 1
+    shop.sweep(shop.request(RunKind.BALANCES), [])
+    await shop.settle()
+    await failed_by_day(shop, times=2)
+    assert [alert.kind for alert in shop.alerts()] == ["run.failed"] * 2
+    assert len(shop.said("RunFailed")) == 5
+
+
+async def test_an_intraday_run_that_fails_after_an_outage_is_told_though_one_failed_before_it() -> None:
+    shop = await Shop().open()
+    await shop.reconcile([])
+    await failed_by_day(shop)
+    shop.ask(ProviderUnavailable(1, "HTTP 503"))
+    await failed_by_day(shop, times=2)
+    shop.ask(ProviderRecovered(2))
+    await failed_by_day(shop, times=2)
+    assert [alert.kind for alert in shop.alerts()] == [
+        "run.failed", "provider.unavailable", "provider.recovered", "run.failed",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -234,7 +294,7 @@ async def test_outages_and_failed_runs_are_told_in_every_mode(mode: Mode) -> Non
     shop.ask(ProviderRecovered(300_000))
     await shop.settle()
     assert [a.kind for a in shop.alerts()] == ["run.failed", "provider.unavailable", "provider.recovered"]
-    assert shop.alerts()[-1].reason == "The loyalty provider answers again. It was away for 4 minutes."
+    assert shop.alerts()[-1].reason == "Alpine IQ answers again. It was away for 4 minutes."
 
 
 async def test_a_refusal_fails_the_run_with_its_phase_and_reason_and_takes_no_verdict() -> None:

@@ -2,7 +2,8 @@
 
 Time is what the events say. Each night at 02:00 there is a daily run; what happens, happens at noon of its day, so the
 run of the next night is the first to see it. A case opens after two observations in a row, closes at 5 %, and is told
-again after 30 days.
+again after 30 days. On days on which the provider is away, or its lists cannot be read, balances are asked for every
+four hours besides, and all of these runs fail.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stream.contracts.facts import (
     ResolveCase,
     SilenceCase,
 )
-from stream.contracts.runs import ProviderRecovered, ProviderUnavailable
+from stream.contracts.runs import ProviderRecovered, ProviderUnavailable, RunKind
 from stream.contracts.settings import CaseRules, Mode, OrgSettings
 from tests.agents.builders import DAY, FIRST, NOW, Member, Shop, code, settings
 
@@ -38,16 +39,19 @@ Told = tuple[int, str, str, int | None]
 
 @dataclass
 class Year:
-    """A shop, its provider, and the days of the year. `away`: nights in which the provider does not answer;
-    `lost_stores`: nights after which another worker takes over with nothing but the log."""
+    """A shop, its provider, and the days of the year. `away`: nights in which the provider does not answer, and the
+    days after them; `garbled`: days on which it answers and its lists cannot be read; `lost_stores`: nights after which
+    another worker takes over with nothing but the log."""
 
     away: frozenset[int]
+    garbled: frozenset[int] = frozenset()
     lost_stores: frozenset[int] = frozenset()
     shop: Shop = field(default_factory=lambda: Shop(partitions=2))
     balances: dict[str, int | None] = field(default_factory=dict)
     later: dict[int, list[Act]] = field(default_factory=dict)
     day: int = 0
     sold: int = 0
+    failed_by_day: int = 0
 
     async def open(self, chosen: OrgSettings) -> None:
         """Everybody has 1,000 points on both sides, of an order long ago."""
@@ -63,10 +67,12 @@ class Year:
         for self.day in range(DAYS):
             self.shop.now = self.at(2)
             await self._night()
+            await self._intraday(6, 10)
             self.shop.now = self.at(12)
             for act in self.later.pop(self.day, ()):
                 act(self)
             await self.shop.settle()
+            await self._intraday(14, 18, 22)
             if self.day in self.lost_stores:
                 await self.shop.restart(keep_stores=False)
 
@@ -86,6 +92,16 @@ class Year:
         members = [Member(f"m-{each}", (code(each),), points) for each, points in self.balances.items()]
         self.shop.sweep(run, members, complete=answers)
         await self.shop.settle()
+
+    async def _intraday(self, *hours: int) -> None:
+        """Runs that fail: the provider is still away, or lists fewer members than it says it has."""
+        for hour in hours if self.day in self.away | self.garbled else ():
+            self.shop.now = self.at(hour)
+            run = self.shop.request(RunKind.BALANCES)
+            await self.shop.settle()
+            self.shop.sweep(run, [], complete=False)
+            await self.shop.settle()
+            self.failed_by_day += 1
 
     def told(self) -> list[Told]:
         """Every alert, on the day that it names itself."""
@@ -179,6 +195,7 @@ def notes(case: str) -> Act:
 
 CUSTOMERS = ("absent", "closed", "flapping", "hidden", "late", "lost", "redeemer", "silenced", "steady", "tier")
 AWAY = frozenset({180, 181, 182, 304})
+GARBLED = frozenset({320, 321, 340})
 
 STORY: list[tuple[int, Act]] = [
     # off by 200; quiet from day 11 to 60, while it gets worse and a reminder would be due; corrected
@@ -267,15 +284,19 @@ HISTORY: list[Told] = [
     (304, "", "run.failed", None),
     (305, "", "provider.recovered", None),
     (305, "lost", STANDING, -500),  # due the night before
+    (320, "", "run.failed", None),  # the first of five by day; the run of the next night is through
+    (321, "", "run.failed", None),
     (335, "lost", STANDING, -500),
+    (340, "", "run.failed", None),
 ]
 
 
 async def lived(chosen: OrgSettings = SETTINGS, lost_stores: frozenset[int] = frozenset()) -> Year:
-    year = Year(AWAY, lost_stores)
+    year = Year(AWAY, GARBLED, lost_stores)
     await year.open(chosen)
     await year.live(STORY)
     assert year.shop.dead_letters() == []
+    assert (year.failed_by_day, len(year.shop.said("RunFailed"))) == (35, 35 + len(AWAY))
     return year
 
 

@@ -9,13 +9,23 @@ from typing import Any
 
 import pytest
 
-from stream.bootstrap import asking
-from stream.bootstrap.browsing import case, cases, dead_letter_reasons, letters_to_decide, orgs, run, runs, views_at
+from stream.bootstrap import asking, browsing
+from stream.bootstrap.browsing import (
+    case,
+    cases,
+    dead_letter_reasons,
+    letters_to_decide,
+    notify_list,
+    orgs,
+    run,
+    runs,
+)
 from stream.bootstrap.looking import status
 from stream.bootstrap.ruling import mode_change, settings_difference, settings_in_force
 from stream.bootstrap.watching import watch_run
 from stream.contracts import topics
 from stream.contracts.audit import AUDIT, Action, Audited
+from stream.contracts.deliveries import DELIVERIES, Delivery, MessageKind, Outcome, delivery_key
 from stream.contracts.runs import (
     OrdersSweepProgress,
     Phase,
@@ -27,9 +37,10 @@ from stream.contracts.runs import (
     Tally,
 )
 from stream.contracts.settings import Mode
-from stream.errors import LoyaltyError, Unreachable
+from stream.errors import BadRecord, LoyaltyError, Unreachable
 from stream.ops.progress import silent
 from stream.settings import Configuration
+from stream.sinks.views.read import Views
 from tests.sinks.records import AT, ORG, dead_letter_record, record, run_record
 from tests.sinks.views_file import views_of
 from tests.web.world import OTHER, RUN, world_of
@@ -179,6 +190,32 @@ async def test_the_file_is_compared_setting_by_setting(tmp_path: Path) -> None:
     assert found["effect"]["discrepanciesVanish"] == 1
 
 
+@pytest.mark.parametrize(
+    ("wanted", "changed"),
+    [
+        ({"settings": {"daily_at": "03:00"}}, "schedule.daily_at"),
+        ({"settings": {"intraday_minutes": 60}}, "schedule.intraday_minutes"),
+        ({"time_zone": "Europe/Rome"}, "time_zone"),
+        ({"mode": "live"}, "mode"),
+    ],
+)
+async def test_what_touches_no_rule_is_shown_without_looking_at_customers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any], changed: str
+) -> None:
+    world_of(tmp_path)
+    looked: list[str] = []
+    monkeypatch.setattr(Views, "compared", lambda _, org: looked.append(org))
+    found = await settings_difference(configured(tmp_path, **({"time_zone": "UTC"} | wanted)), org=ORG)
+    assert [change["setting"] for change in found["changes"]] == [changed]
+    assert (found["effect"], looked) == (None, [])
+
+
+async def test_settings_that_the_rules_refuse_are_not_compared(tmp_path: Path) -> None:
+    world_of(tmp_path)
+    with pytest.raises(BadRecord, match=r"cases.reminds_after_hours is 9999999, allowed: 0 to 8760"):
+        await settings_difference(configured(tmp_path, settings={"case_reminds_after_hours": 9_999_999}), org=ORG)
+
+
 async def test_a_file_that_says_what_is_in_force_changes_nothing(tmp_path: Path) -> None:
     world_of(tmp_path)
     found = await settings_difference(configured(tmp_path, time_zone="UTC"), org=ORG)
@@ -219,12 +256,12 @@ async def test_the_standing_counts_the_dead_letters_that_nobody_has_decided_on(c
     happens(configuration, *(dead_letter_record(b"%d" % n, "Total is odd") for n in range(2)))
     place = (await letters_to_decide(configuration, org=ORG, places=[], reason="odd"))[0]["place"]
     before = await _undecided(configuration)
-    partition, _, offset = str(place).partition(":")
-    with views_at(configuration) as views:
-        letter = views.dead_letter(int(partition), int(offset))
-    assert letter is not None
-    about = {"content": letter.content, "through": str(letter.last_offset)}
-    entry = Audited(id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), detail=about)
+    with browsing.views_at(configuration) as views:
+        (letter,) = [each for each in views.dead_letters() if f"{each.partition}:{each.offset}" == place]
+    entry = Audited(
+        id="1", action=Action.LETTER_DISCARDED, actor="cli:ada", target=str(place), reason="a test",
+        detail={"content": letter.content, "through": str(letter.last_offset)},
+    )  # fmt: skip
     happens(configuration, record(topics.AUDIT, ORG, AUDIT.encode(entry, org=ORG, at=AT, source="cli")))
     assert (before, await _undecided(configuration)) == (3, 2)
 
@@ -236,3 +273,31 @@ async def _undecided(configuration: Configuration) -> object:
 async def test_a_sync_needs_kafka(configuration: Configuration) -> None:
     with pytest.raises(Unreachable, match="no Kafka"):
         await asking.sync(configuration, org=ORG, customer=None, wait=False, key=None, progress=silent)
+
+
+# Messages
+
+
+async def test_messages_are_listed_newest_first_and_those_that_nobody_has(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "DELIVERIES_AT_ONCE", 2)
+    outcomes = ["delivered", "paused", "delivered", "given_up", "delivered"]
+    happens(configuration, *(_delivery(f"n-{number}", Outcome(each)) for number, each in enumerate(outcomes)))
+
+    async def listed(**asked: Any) -> list[str]:
+        found = await notify_list(configuration, org=ORG, **({"undelivered": False, "limit": 9} | asked))
+        return [each["message"] for each in found if each["message"].startswith("n-")]
+
+    assert await listed() == ["n-4", "n-3", "n-2", "n-1", "n-0"]
+    assert await listed(undelivered=True) == ["n-3", "n-1"]
+    assert await listed(undelivered=True, limit=1) == ["n-3"]
+
+
+def _delivery(message: str, outcome: Outcome) -> Any:
+    at = AT + 10_000 + int(message[-1])
+    body = Delivery(
+        message=message, kind=MessageKind.ALERTS, channel="email", outcome=outcome, title="t", made_at=at, last_at=at
+    )
+    key = delivery_key(ORG, message, "email").decode()
+    return record(topics.DELIVERIES, key, DELIVERIES.encode(body, org=ORG, at=at, source="notify"))

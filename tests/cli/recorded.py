@@ -57,6 +57,12 @@ class Recorded(RecordedDesk):
         self._asked("notify resend", org=org, message=message, channel=channel)
         return [self.answer]
 
+    async def notify_list(
+        self, configuration: Configuration, *, org: str, undelivered: bool, limit: int
+    ) -> Sequence[object]:
+        self._asked("notify list", org=org, undelivered=undelivered, limit=limit)
+        return self.answer if isinstance(self.answer, list) else []
+
     async def web(self, configuration: Configuration) -> None:
         self._asked("web")
 

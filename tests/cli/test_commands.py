@@ -61,6 +61,12 @@ def run(line: str, points: EntryPoints) -> tuple[int, str, str]:
             "notify resend",
             {"org": "brand_example", "message": "m-1", "channel": "discord"},
         ),
+        ("notify list", "notify list", {"org": "brand_example", "undelivered": False, "limit": 20}),
+        (
+            "notify list --undelivered --limit 5 --json",
+            "notify list",
+            {"org": "brand_example", "undelivered": True, "limit": 5},
+        ),
         ("web", "web", {}),
         (
             "sync --by jane",
@@ -199,6 +205,16 @@ def test_a_kafka_that_is_not_there_ends_with_4(monkeypatch: pytest.MonkeyPatch) 
     code, out, err = run("topics check", Recorded())
     assert (code, out) == (4, "")
     assert "Kafka does not answer at 127.0.0.1:1" in err
+
+
+def test_messages_are_listed_with_what_became_of_them() -> None:
+    sent = {"message": "m-1", "channel": "discord", "outcome": "paused", "attempts": 1, "lastAt": None,
+            "title": "Green Leaf: 1 new discrepancy", "reason": "Discord answered 401"}  # fmt: skip
+    code, out, _ = run("notify list", Recorded(answer=[sent]))
+    assert code == 0
+    for said in ("m-1", "discord", "paused", "none yet", "Green Leaf: 1 new discrepancy", "Discord answered 401"):
+        assert said in out
+    assert run("notify list", Recorded(answer=[]))[1] == "no such messages\n"
 
 
 @pytest.mark.parametrize(("delivered", "code"), [([True, True], 0), ([True, False], 1)])

@@ -225,6 +225,35 @@ def test_a_run_is_watched_in_words_and_ends_with_the_figures() -> None:
     assert "totalCustomers" in out
 
 
+def test_a_run_is_shown_with_the_briefs_figures() -> None:
+    shown = ENDED | {
+        "requestedBy": "schedule",
+        "vendors": {
+            "alleaves": {"calls": 40, "answered": 40, "errors": {}},
+            "alpine_iq": {"calls": 12, "answered": 3, "errors": {"server": 9, "throttled": 1}},
+        },
+        "tally": {"customers": 1641, "with_provider": 245, "matched": 240, "discrepancy": 5, "timing": 0,
+                  "unknown": 1396, "compared": 245, "abs_difference_points": 573, "dead_letters": 2},
+    }  # fmt: skip
+    code, out, _ = run("runs show r", Recorded(answer=shown))
+    assert code == 0
+    said = [" ".join(line.split()) for line in out.splitlines()]
+    for line in (
+        "asked for by schedule",
+        "asked Alleaves 40 calls, all answered",
+        "asked Alpine IQ 12 calls, 3 answered (9 server, 1 throttled)",
+        "customers 1,641",
+        "with a balance at Alpine IQ 245",
+        "agree 240",
+        "need review 5",
+        "unknown 1,396",
+        "could not be read 2",
+        "average discrepancy 2.34 points over 245 customers compared",
+    ):
+        assert line in said, line
+    assert not any("timing" in line for line in said)
+
+
 def test_a_watched_run_that_fails_ends_with_1_and_its_reason() -> None:
     code, out, err = run("runs watch r", Recorded(answer=[READING, BROKEN]))
     assert code == 1
@@ -354,6 +383,21 @@ def test_settings_that_differ_are_shown_with_their_effect_and_end_with_1() -> No
     assert "tiers.silver.threshold" in out
     assert "0 would have other points, 12 another tier; 1 discrepancies would appear, 2 vanish" in err
     assert "basis" in err
+
+
+@pytest.mark.parametrize(
+    ("setting", "file", "said"),
+    [
+        ("schedule.daily_at", "03:00", "Nobody's points, tier or verdict would change.\n"),
+        ("mode", "live", "Mode live: profiles are exported and customers' alerts sent from then on.\n"),
+        ("mode", "observe", "Mode observe: profiles are not exported and customers' alerts not sent any more.\n"),
+    ],
+)
+def test_a_change_that_touches_no_rule_says_so(setting: str, file: str, said: str) -> None:
+    found = DIFFERENCE | {"changes": [{"setting": setting, "inForce": "x", "file": file}], "effect": None}
+    code, _, err = run("settings diff", Recorded(answer=found))
+    assert (code, err.endswith(said)) == (1, True), err
+    assert "Go on?" in run("settings apply", Recorded(answers={"settings_difference": found}), "n\n")[2]
 
 
 def test_settings_that_do_not_differ_are_not_applied() -> None:

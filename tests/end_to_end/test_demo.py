@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.programs import LOYALTY, Ended, Program, alive, eventually
+from tests.end_to_end.programs import LOYALTY, Ended, Program, alive, eventually, loyalty
 
 BRIEF = {
     "totalCustomers": 1641,
@@ -85,6 +85,21 @@ def test_what_happens_is_told_in_words_without_saying_anything_twice(demos: dict
     assert len([line for line in lines if "Alpine IQ shows" in line and "orders give" in line]) == 5
     assert [line for line in lines if lines.count(line) > 1] == []
     assert not [line for line in lines if line.startswith(("{", "Traceback"))]
+
+
+def test_its_run_can_be_watched_to_its_end_and_is_kept_with_the_briefs_figures(demos: dict[str, Shown]) -> None:
+    (file,) = demos["plain"].folder.rglob("loyalty.toml")
+    watched = loyalty("runs", "watch", "--json", "--config", str(file), folder=demos["plain"].folder)
+    assert watched.code == 0, watched.err
+    last = json.loads(watched.out.splitlines()[-1])
+    assert (last["id"], last["outcome"], last["kind"]) == ("brand_example:daily:first", "completed", "daily")
+    assert {name: last["stats"][name] for name in BRIEF} == BRIEF
+    assert last["stats"]["lastSyncAt"] == last["endedAt"]
+    assert {name: use["calls"] == use["answered"] for name, use in last["vendors"].items()} == {
+        "alleaves": True, "alpine_iq": True,
+    }  # fmt: skip
+    assert list(last["phasesMs"]) == ["orders", "balances", "verdicts"]
+    assert float(last["averageDiscrepancy"]) > 0
 
 
 @pytest.mark.parametrize("name", ["plain", "hostile"])

@@ -49,7 +49,7 @@ async def impossible_settings_are_asked_for() -> None:
 
 
 def published_unchecked(patch: Patch) -> None:
-    patch.setattr(runs_agent, "compile_rules", lambda settings, version: None)
+    patch.setattr(runs_agent, "check_settings", lambda settings: None)
 
 
 async def impossible_settings_arrive() -> None:

@@ -21,6 +21,8 @@ async def test_failures_in_a_row_open_it_and_then_nothing_is_sent() -> None:
             await http.call("GET", "/thing")
     assert len(script.requests) == 5
     assert caught.value.retry_after == pytest.approx(300)
+    assert str(caught.value).startswith("Vendor failed 5 times in a row and is left alone for a while (last: Vendor")
+    assert "500" in str(caught.value), "people read why"
 
 
 async def opened(time: HandClock) -> Breaker:

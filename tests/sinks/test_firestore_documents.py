@@ -205,7 +205,7 @@ async def test_an_alert_is_one_document_however_often_it_is_written(connection: 
 
 
 RUN = f"{ORG}:daily:first"
-TALLY = Tally(1641, 245, 240, 5, 0, 1396, 0, 0, 0, 245, 612)
+TALLY = Tally(1641, 245, 240, 5, 0, 1396, 0, 0, 0, 245, 612, 3)
 STARTED = run_record(RunStarted(RUN, RunKind.DAILY, "schedule"), AT)
 ENTERED = run_record(PhaseEntered(RUN, Phase.VERDICTS), AT + 10)
 COMPLETED = run_record(RunCompleted(RUN, RunKind.DAILY, AT, AT + 10, TALLY, {"orders": 7, "balances": 3}), AT + 10)
@@ -225,6 +225,7 @@ COMPLETED_FIELDS = {
     "vendors": None,
     "totalCustomers": 1641,
     "withAlpineSync": 245,
+    "withCalculatedPoints": 1641,
     "reconciled": 240,
     "needsReview": 5,
     "timing": 0,
@@ -232,7 +233,8 @@ COMPLETED_FIELDS = {
     "ambiguous": 0,
     "unknown": 0,
     "missingInternal": 0,
-    "averageDiscrepancy": 2,
+    "deadLetters": 3,
+    "averageDiscrepancy": None,  # a double: not among them either
 }
 
 
@@ -244,6 +246,33 @@ async def test_a_runs_document_grows_with_the_run_and_does_not_go_back(connectio
         await writer.write(batch)
     await DocumentWriter(connection).write([events[0]])  # read again after a restart
     assert (await stored(connection, f"loyaltyRuns/{RUN}")).fields == COMPLETED_FIELDS
+
+
+async def test_figures_of_a_run_are_integers_and_its_average_a_double(
+    connection: Connection, firestore_project: str
+) -> None:
+    await DocumentWriter(connection).write([write_for(COMPLETED)])
+    client = AsyncClient(project=firestore_project)  # Google's own: ours reads no doubles and no maps
+    read = (await client.document(f"loyaltyRuns/{RUN}").get()).to_dict() or {}
+    figures = {name: read[name] for name in ("averageDiscrepancy", "withAlpineSync", "phasesMs")}
+    assert figures == {"averageDiscrepancy": 2.5, "withAlpineSync": 245, "phasesMs": {"orders": 7, "balances": 3}}
+    assert {name: type(value) for name, value in figures.items()} == {
+        "averageDiscrepancy": float, "withAlpineSync": int, "phasesMs": dict,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tally", "figures"),
+    [
+        (None, (None, None)),
+        (Tally(customers=7), (7, None)),
+        (Tally(customers=7, compared=3, abs_difference_points=100), (7, Decimal("33.33"))),
+    ],
+)
+def test_what_a_run_has_not_counted_or_not_compared_is_absent(tally: Tally | None, figures: tuple[object, ...]) -> None:
+    failed = RunFailed(RUN, RunKind.DAILY, Phase.VERDICTS, "too late", AT, AT + 5, tally=tally)
+    fields = write_for(run_record(failed)).fields
+    assert (fields.get("totalCustomers"), fields.get("averageDiscrepancy")) == figures
 
 
 async def test_a_failed_run_says_why(connection: Connection) -> None:

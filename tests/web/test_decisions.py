@@ -200,6 +200,10 @@ async def test_settings_are_changed_field_by_field_without_a_binary_float(world:
         ('{"settings": {"tiers": []}, "reason": "r"}', '"1"', 422, "no tiers"),
         ('{"settings": {"tolerance": {"percent": "many"}}, "reason": "r"}', '"1"', 422, "no number"),
         ('{"settings": {"tolerance": {"percent": NaN}}, "reason": "r"}', '"1"', 422, "no JSON"),
+        ('{"settings": {"schedule": {"daily_at": "25:00"}}, "reason": "r"}', '"1"', 422, "no time of day"),
+        ('{"settings": {"schedule": {"intraday_minutes": 9999}}, "reason": "r"}', '"1"', 422, "less than once a day"),
+        ('{"settings": {"schedule": {"deadline_minutes": 0}}, "reason": "r"}', '"1"', 422, "over at once"),
+        ('{"settings": {"time_zone": "Mars/Olympus"}, "reason": "r"}', '"1"', 422, "a time zone that there is not"),
         ("[]", '"1"', 422, "no object"),
         ("", '"1"', 422, "nothing"),
     ],
@@ -211,6 +215,12 @@ async def test_settings_that_cannot_be_are_refused(
         answer = await change(client, content, version)
     assert answer.status_code == status, because
     assert world.log.published == []
+
+
+async def test_settings_that_cannot_be_are_not_tried_out_either(world: World) -> None:
+    async with manager(world) as client:
+        answer = await client.post(f"{HERE}/settings/preview", json={"settings": {"time_zone": "Mars/Olympus"}})
+    assert (answer.status_code, "time_zone is Mars/Olympus" in answer.json()["detail"]) == (422, True)
 
 
 async def test_what_somebody_else_put_in_force_first_is_not_taken_for_ones_own(world: World) -> None:

@@ -38,8 +38,7 @@ from stream.engine.agent import Wide
 from stream.engine.turn import Turn
 from stream.engine.unit import Unit
 from stream.errors import BadRecord
-from stream.loyalty.rules import compile_rules
-from stream.loyalty.schedule import check_schedule
+from stream.loyalty.acceptance import check_settings
 
 
 async def runs(units: AsyncIterator[Unit]) -> None:
@@ -97,8 +96,7 @@ def _change_settings(desk: Desk, data: ChangeSettings) -> None:
     if chosen == known.settings or data.expected_version not in (None, known.version):
         return
     version = known.version + 1
-    compile_rules(chosen, version)
-    check_schedule(chosen)
+    check_settings(chosen)
     since = scheduled_from(known, chosen, desk.at)
     desk.keep(replace(known, version=version, settings=chosen, scheduled_from=since))
     desk.ask_everywhere(SettingsChanged(version, chosen), f"{desk.org}:settings:{version}")

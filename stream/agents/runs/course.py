@@ -60,13 +60,16 @@ def complete(desk: Desk, known: OrgRuns, run: Running) -> None:
             vendors=run.vendors,
         )
     )
-    _next(desk, known, run)
+    _next(desk, replace(known, failing=None), run)
 
 
 def fail(desk: Desk, known: OrgRuns, run: Running, reason: str) -> None:
     """The run ends loudly; the next one is not held up, and nothing is rolled back."""
     _say_failed(desk, run, reason)
-    desk.alert(Alert(kind=AlertKind.RUN_FAILED, org=desk.org, run=run.run, reason=f"{run.phase}: {reason}"), run.run)
+    if _is_news(known, run):
+        alert = Alert(kind=AlertKind.RUN_FAILED, org=desk.org, run=run.run, reason=f"{run.phase}: {reason}")
+        desk.alert(alert, run.run)
+        known = replace(known, failing=run.phase)
     _next(desk, known, run)
 
 
@@ -124,6 +127,15 @@ def _next(desk: Desk, known: OrgRuns, ended: Running) -> None:
 def _let_go_of_single(desk: Desk, known: OrgRuns, run: Running) -> None:
     singles = {name: other for name, other in known.singles.items() if name != run.run}
     desk.keep(replace(known, singles=singles, ended_singles=remember(known.ended_singles, run.run)))
+
+
+def _is_news(known: OrgRuns, run: Running) -> bool:
+    """Whether people are to be alerted: of a daily run always. An intraday one comes again within the hour: while the
+    provider is known to be away, or such runs keep failing in one phase, they have been told already."""
+    if run.kind is not RunKind.BALANCES:
+        return True
+    provider_is_away = known.unavailable_since is not None and run.phase is Phase.BALANCES
+    return not provider_is_away and known.failing is not run.phase
 
 
 def _say_failed(desk: Desk, run: Running, reason: str) -> None:

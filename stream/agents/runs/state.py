@@ -75,7 +75,8 @@ class OrgRuns(msgspec.Struct, frozen=True, array_like=True):
 
     `scheduled_from`: slots up to then are not made up for (UTC ms): the org, or its schedule, is younger, or the clock
     was set back to there. `slots`: daily slots that were dealt with, as run ids. `intraday_through`: the last intraday
-    slot that was (UTC ms). `statuses_told`: unknown order statuses that people were alerted of.
+    slot that was (UTC ms). `statuses_told`: unknown order statuses that people were alerted of. `failing`: the phase in
+    which the last run failed that people were alerted of; None once a run is through, or the provider is back.
     """
 
     version: int = 0
@@ -90,6 +91,7 @@ class OrgRuns(msgspec.Struct, frozen=True, array_like=True):
     slots: tuple[str, ...] = ()
     intraday_through: int = 0
     statuses_told: tuple[str, ...] = ()
+    failing: Phase | None = None
 
     def knows(self, run: str) -> bool:
         """Has the run been started before?"""

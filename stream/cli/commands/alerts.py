@@ -69,11 +69,15 @@ def replay(
     count = 0
     if found:
         counted = ", ".join(f"{number:,} {name}" for name, number in found.items())
-        require_consent(f"{sum(found.values()):,} alerts will be published once more: {counted}.", yes=yes)
+        require_consent(f"{_alerts(sum(found.values()))} will be published once more: {counted}.", yes=yes)
         count = called.configured(
             lambda points, settings: points.replay_alerts(settings, since=at, org=org, customer=customer)
         )
-    show({"replayed": count, "kinds": found} if as_json else f"{count:,} alerts published once more", as_json=as_json)
+    show({"replayed": count, "kinds": found} if as_json else f"{_alerts(count)} published once more", as_json=as_json)
+
+
+def _alerts(number: int) -> str:
+    return f"{number:,} {'alert' if number == 1 else 'alerts'}"
 
 
 def in_words(event: Shown) -> str:

@@ -53,7 +53,7 @@ def pause(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Let an org only observe: it goes on computing, exports nothing and sends no alerts. Says so, and asks."""
+    """Let an org only observe: it goes on computing, exports nothing, alerts of no customer. Says so, and asks."""
     _change(context, config, debug, as_json, org, Mode.OBSERVE, actor(by), reason or "org pause", yes)
 
 
@@ -98,7 +98,7 @@ def consequences(change: Shown) -> str:
     if change["wanted"] == Mode.OBSERVE:
         return (
             f"{org} pauses: it goes on computing points and cases, but exports no profiles (Firestore keeps what it "
-            f"has) and sends no alerts."
+            f"has) and sends no alerts about customers."
         )
     exported = (
         f"{customers:,} profiles will be exported to Firestore"

@@ -58,7 +58,7 @@ def show_run(
 def watch(
     context: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Its id (default: the one under way, else the last).")
+        str | None, typer.Argument(metavar="RUN", help="Its id (default: the one under way, else the last).")
     ] = None,
     upcoming: Annotated[bool, typer.Option("--next", help="Wait for the next one that begins.")] = False,
     org: OrgOption = None,

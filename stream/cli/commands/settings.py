@@ -51,8 +51,8 @@ def diff(
         lambda points, settings: points.settings_difference(settings, org=chosen(settings, org))
     )
     show(found, as_json=as_json, readable=of_difference)
-    if not as_json and found["effect"]:
-        typer.echo(effect_in_words(found["effect"]), err=True)
+    if not as_json and found["changes"]:
+        typer.echo(effect_in_words(found), err=True)
     if found["changes"]:
         raise typer.Exit(Exit.FAILED)
 
@@ -77,7 +77,7 @@ def apply(
         return
     if not as_json:
         show(found, as_json=False, readable=of_difference)
-    require_consent(effect_in_words(found["effect"]), yes=yes)
+    require_consent(effect_in_words(found), yes=yes)
     answer = called.configured(
         lambda points, settings: points.apply_settings(
             settings, org=str(found["org"]), expected=int(str(found["version"])), by=actor(by), reason=reason

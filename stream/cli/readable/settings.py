@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from stream.cli.readable.values import count, fields, listed, rows
+from collections.abc import Sequence
+
+from stream.cli.readable.values import Fields, count, fields, listed, rows
+
+_MODE_DOES = {
+    "live": "profiles are exported and customers' alerts sent from then on",
+    "observe": "profiles are not exported and customers' alerts not sent any more",
+}
 
 
 def of_settings(answer: object) -> object:
@@ -25,8 +32,18 @@ def of_difference(answer: object) -> object:
 
 
 def effect_in_words(answer: object) -> str:
-    """What other settings would change, as one sentence or two."""
-    effect = fields(answer)
+    """What other settings would change, as a few sentences."""
+    found = fields(answer)
+    told = _effect(fields(found["effect"])) if found.get("effect") else "Nobody's points, tier or verdict would change."
+    return f"{told}{_mode(rows(found.get('changes')))}"
+
+
+def _mode(changes: Sequence[Fields]) -> str:
+    wanted = [str(change.get("file")) for change in changes if change.get("setting") == "mode"]
+    return "".join(f" Mode {mode}: {_MODE_DOES.get(mode, 'as the file says')}." for mode in wanted)
+
+
+def _effect(effect: Fields) -> str:
     looked_at = "" if effect.get("complete") else f"Of the first {count(effect.get('customers'))} customers: "
     told = (
         f"{looked_at}{count(effect.get('pointsChange'))} would have other points, "

@@ -28,7 +28,11 @@ ALERTS: dict[AlertKind, tuple[str, tuple[str, ...]]] = {
     AlertKind.DISCREPANCY_RESOLVED: ("the case has ended", ABOUT_A_CASE),
     AlertKind.PROVIDER_UNAVAILABLE: ("the loyalty provider stopped answering; one alert, however long", ("reason",)),
     AlertKind.PROVIDER_RECOVERED: ("it answers again", ("reason",)),
-    AlertKind.RUN_FAILED: ("a run of the whole org ended without a result", ("reason", "run")),
+    AlertKind.RUN_FAILED: (
+        "a run of the whole org ended without a result; intraday ones are told once until one succeeds, and not while "
+        "the provider is away",
+        ("reason", "run"),
+    ),
     AlertKind.ORDER_STATUS_UNKNOWN: (
         "an order has a status that the settings do not name and earns nothing until they do; once for each status",
         ("reason", "run"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from google.cloud.firestore_v1.types import common, document, firestore, write
@@ -15,7 +16,8 @@ from stream.sinks.document import Document, Value
 
 # Protobuf's own classes have no static types: what leaves this module does.
 Message = Any
-FieldValue = Value | Mapping[str, "FieldValue"] | Sequence["FieldValue"]
+FieldValue = Value | Decimal | Mapping[str, "FieldValue"] | Sequence["FieldValue"]
+"""A `Decimal` becomes a double, the nearest there is: for statistics, never for money or points."""
 
 BatchWriteRequest: Message = firestore.BatchWriteRequest.pb()
 BatchWriteResponse: Message = firestore.BatchWriteResponse.pb()
@@ -70,6 +72,8 @@ def _put(target: Message, value: FieldValue) -> None:
         target.string_value = value
     elif isinstance(value, int):
         target.integer_value = value
+    elif isinstance(value, Decimal):
+        target.double_value = float(value)
     elif isinstance(value, datetime):
         since = value - _EPOCH
         target.timestamp_value.seconds = since.days * 86_400 + since.seconds

@@ -125,6 +125,7 @@ def _run(record: Input, value: bytes) -> DocumentWrite | None:
         case RunFailed() as run:
             status, rank = "failed", ENDED
             fields = {"phase": run.phase.value, "reason": run.reason, **_about(run), **_ends(run)}
+            fields |= {} if run.tally is None else _totals(run.tally)
         case _:
             return None
     # Rises with the run: its time, then what the event says.
@@ -146,10 +147,11 @@ def _ends(run: RunCompleted | RunFailed) -> Unchecked:
     return ends | {"queuedMs": run.queued_ms, "vendors": vendors, "phasesMs": run.phases}
 
 
-def _totals(tally: Tally) -> Fields:
-    totals: Fields = {
+def _totals(tally: Tally) -> Unchecked:
+    return {
         "totalCustomers": tally.customers,
         "withAlpineSync": tally.with_provider,
+        "withCalculatedPoints": tally.customers,
         "reconciled": tally.matched,
         "needsReview": tally.discrepancy,
         "timing": tally.timing,
@@ -157,10 +159,9 @@ def _totals(tally: Tally) -> Fields:
         "ambiguous": tally.ambiguous,
         "unknown": tally.unknown,
         "missingInternal": tally.missing_internal,
+        "deadLetters": tally.dead_letters,
+        "averageDiscrepancy": tally.average_discrepancy,
     }
-    if tally.compared:
-        totals["averageDiscrepancy"] = (tally.abs_difference_points + tally.compared // 2) // tally.compared
-    return totals
 
 
 def _org(record: Input, value: bytes) -> DocumentWrite:

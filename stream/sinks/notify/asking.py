@@ -89,7 +89,10 @@ async def resend(
         await reader.close()
     known = [each for each in known if channel in (None, each.delivery.channel)]
     if not known:
-        raise NothingToSend(f"org {org!r} has no message {message}{f' to {channel}' if channel else ''}.")
+        raise NothingToSend(
+            f"org {org!r} has no message {message}{f' to {channel}' if channel else ''}. "
+            "`loyalty notify list` shows those there are."
+        )
     sendable = [each.delivery for each in known if _can_be_sent(each.delivery)]
     if not sendable:
         raise NothingToSend(

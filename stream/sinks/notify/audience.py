@@ -18,6 +18,7 @@ from stream.sinks.notify.channel import Channel
 from stream.sinks.notify.clock import Clock
 from stream.sinks.notify.discord import DiscordChannel
 from stream.sinks.notify.heartbeat import HeartbeatChannel
+from stream.sinks.notify.links import cases_page
 from stream.sinks.notify.mail import EmailChannel
 from stream.sinks.notify.routing import Route, route_of
 from stream.sinks.notify.webhook import WebhookChannel
@@ -39,10 +40,12 @@ class Listener:
 
 @dataclass(frozen=True)
 class Audience:
-    """Everyone who hears of one org. `name`: the org's, for people; `link`: where they can look."""
+    """Everyone who hears of one org. `name`: the org's, for people; `zone`: its clocks (IANA); `link`: where they can
+    look."""
 
     org: str
     name: str
+    zone: str
     link: Callable[[], str | None]
     listeners: Sequence[Listener]
     heartbeat: Channel | None
@@ -73,11 +76,12 @@ def _audience(org: OrgConfiguration, smtp: SmtpSettings, public_url: PublicUrl, 
 
     def link() -> str | None:
         pages = public_url()
-        return f"{pages.rstrip('/')}/cases?org={org.id}" if pages else None
+        return cases_page(pages, org.id) if pages else None
 
     return Audience(
         org=org.id,
         name=org.name or org.id,
+        zone=org.time_zone,
         link=link,
         listeners=[_listener(channel, org, smtp, clean, clock) for channel in notify.channels],
         heartbeat=HeartbeatChannel(str(notify.heartbeat), clean) if notify.heartbeat else None,

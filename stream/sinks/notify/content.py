@@ -26,17 +26,27 @@ from stream.sinks.notify.words import title_of
 
 WORST = 10
 NOTICES = 10
+RESOLVED = 10
 REASON_CHARACTERS = 300
 QUIET = "Collected during quiet hours."
 
 
 def delivery_of(
-    group: Group, *, org: str, channel: str, name: str, link: str | None, at: int, clean: Callable[[str], str]
+    group: Group,
+    *,
+    org: str,
+    channel: str,
+    name: str,
+    link: str | None,
+    at: int,
+    clean: Callable[[str], str],
+    zone: str = "UTC",
 ) -> Delivery:
     """The group's message to a channel, to be sent. `name`: the org's, for people; `clean` takes private data out of
-    texts that others wrote; `at`: now, UTC ms."""
+    texts that others wrote; `at`: now, UTC ms; `zone`: in which times are shown."""
     alerts = [item for item in group.items if isinstance(item.body, Alert)]
-    content = content_of(group.items, name=name, link=link, note=QUIET if group.quiet else None, clean=clean)
+    note = QUIET if group.quiet else None
+    content = content_of(group.items, name=name, link=link, note=note, clean=clean, zone=zone)
     return Delivery(
         message=message_id(org, group),
         kind=MessageKind.ALERTS if alerts else MessageKind.DIGEST,
@@ -53,9 +63,14 @@ def delivery_of(
 
 
 def message_id(org: str, group: Group) -> str:
-    """The same for the same news: made from the first record that the group is about."""
+    """The same for the same news: made from the first record that the group is about.
+
+    Its time is in it, because offsets are counted anew in another log: a receiver must not take what it says for a
+    message that it has had.
+    """
     place, offset = min(group.records.first().items())
-    return identifier(org, place.topic, str(place.partition), str(offset))
+    first = next(item for item in group.items if (item.place, item.offset) == (place, offset))
+    return identifier(org, place.topic, str(place.partition), str(offset), str(first.at))
 
 
 def identifier(*parts: str) -> str:
@@ -64,11 +79,19 @@ def identifier(*parts: str) -> str:
 
 
 def content_of(
-    items: Sequence[Item], *, name: str, link: str | None, note: str | None, clean: Callable[[str], str]
+    items: Sequence[Item],
+    *,
+    name: str,
+    link: str | None,
+    note: str | None,
+    clean: Callable[[str], str],
+    zone: str = "UTC",
 ) -> Content:
     """What these news amount to: counts, the worst ten customers, the likely common cause, what is said of the org."""
     alerts = [item.body for item in items if isinstance(item.body, Alert)]
-    about = [row_of(alert) for alert in _standing(alerts)]
+    last = _last_of_each_customer(alerts)
+    about = [row_of(alert) for alert in last if alert.kind is not AlertKind.DISCREPANCY_RESOLVED]
+    over = [alert.customer for alert in last if alert.kind is AlertKind.DISCREPANCY_RESOLVED and alert.customer]
     cause, cause_count = common_cause(about)
     notices = [notice_of(item, clean) for item in items if isinstance(item.body, Alert) and item.customer is None]
     return Content(
@@ -82,6 +105,8 @@ def content_of(
         runs=tuple(figures_of(item.body) for item in items if isinstance(item.body, RunCompleted)),
         link=link,
         note=note,
+        resolved=tuple(over[:RESOLVED]),
+        time_zone=zone,
     )
 
 
@@ -103,16 +128,15 @@ def notice_of(item: Item, clean: Callable[[str], str]) -> Notice:
     """An alert about the org."""
     assert isinstance(item.body, Alert)
     reason = " ".join(clean(item.body.reason or "").split())
-    if item.body.kind is AlertKind.RUN_FAILED and item.body.run is not None:
-        reason = f"{item.body.run}: {reason}"  # several may have failed in one night
-    return Notice(item.body.kind.value, item.at, reason[:REASON_CHARACTERS])
+    return Notice(item.body.kind.value, item.at, reason[:REASON_CHARACTERS], item.body.run)
 
 
 def figures_of(run: RunCompleted) -> RunFigures:
     """What a digest says of a run."""
     tally = run.tally
     took = run.ended_at - run.started_at
-    return RunFigures(run.run, tally.customers, tally.with_provider, tally.matched, tally.discrepancy, took)
+    counts = (tally.customers, tally.with_provider, tally.matched, tally.discrepancy)
+    return RunFigures(run.run, *counts, took, at=run.ended_at, dead_letters=tally.dead_letters)
 
 
 def common_cause(rows: Iterable[Row]) -> tuple[str | None, int]:
@@ -127,13 +151,8 @@ def _main_cause(alert: Alert) -> str | None:
     return max(known, key=lambda cause: abs(cause.points)).kind.value if known else None
 
 
-def _standing(alerts: Iterable[Alert]) -> list[Alert]:
-    """Each customer's last alert, without those whose discrepancy is over."""
-    last: dict[str, Alert] = {}
-    for alert in alerts:
-        if alert.customer is not None:
-            last[alert.customer] = alert
-    return [alert for alert in last.values() if alert.kind is not AlertKind.DISCREPANCY_RESOLVED]
+def _last_of_each_customer(alerts: Iterable[Alert]) -> list[Alert]:
+    return list({alert.customer: alert for alert in alerts if alert.customer is not None}.values())
 
 
 def _furthest_apart_first(row: Row) -> tuple[int, str]:

@@ -14,12 +14,21 @@ from http import HTTPStatus
 import msgspec
 
 from stream.contracts.alerts import AlertKind
-from stream.contracts.deliveries import Content, Delivery, MessageKind
+from stream.contracts.deliveries import Content, Delivery, Row
 from stream.settings import DiscordSettings
 from stream.sinks.document import iso, utc
 from stream.sinks.notify.channel import MessageRefused, Receipt, remote_id
 from stream.sinks.notify.http import PAUSING, Address
-from stream.sinks.notify.words import line_of_cause, line_of_notice, line_of_row, line_of_run, more_of, title_of
+from stream.sinks.notify.links import case_page
+from stream.sinks.notify.words import (
+    current_counts,
+    line_of_cause,
+    line_of_notice,
+    line_of_resolved,
+    lines_of_runs,
+    more_of,
+    sides_of,
+)
 
 TITLE_CHARACTERS = 256
 DESCRIPTION_CHARACTERS = 4096
@@ -69,17 +78,17 @@ def embed_of(delivery: Delivery) -> dict[str, object]:
     content = delivery.content
     if content is None:
         raise MessageRefused("the message has no content")
-    title = _cut(escaped(title_of(content)), TITLE_CHARACTERS)
+    title = _cut(escaped(delivery.title), TITLE_CHARACTERS)
     footer = _cut(remote_id(delivery), FOOTER_CHARACTERS)
     room = min(DESCRIPTION_CHARACTERS, EMBED_CHARACTERS - _units(title) - _units(footer))
     embed: dict[str, object] = {
         "title": title,
-        "description": _fitting(_lines(content), room),
-        "color": _color(delivery.kind, content),
+        "color": _color(content),
         "timestamp": iso(utc(delivery.made_at)),
         "footer": {"text": footer},
     }
-    return embed | ({"url": content.link} if content.link else {})
+    optional = {"description": _fitting(_lines(content), room), "url": content.link}
+    return embed | {name: text for name, text in optional.items() if text}
 
 
 def escaped(text: str) -> str:
@@ -88,12 +97,18 @@ def escaped(text: str) -> str:
 
 
 def _lines(content: Content) -> list[str]:
-    lines = [escaped(line_of_notice(notice)) for notice in content.notices]
-    lines += [escaped(line) for line in (content.note, line_of_cause(content)) if line]
-    lines += [f"• {escaped(line_of_row(row))}" for row in content.worst]
+    lines = [escaped(content.note)] if content.note else []
+    lines += [escaped(line_of_notice(notice, content.time_zone)) for notice in content.notices]
+    lines += [f"• {_linked(row, content)}: {escaped(sides_of(row))}" for row in content.worst]
     if more := more_of(content):
         lines.append(f"… and {more:,} more")
-    return lines + [escaped(line_of_run(run)) for run in content.runs]
+    said = [line_of_cause(content), line_of_resolved(content), *lines_of_runs(content)]
+    return lines + [escaped(line) for line in said if line]
+
+
+def _linked(row: Row, content: Content) -> str:
+    page = case_page(content.link, row.case)
+    return f"[{escaped(row.customer)}]({page})" if page else escaped(row.customer)
 
 
 def _fitting(lines: list[str], room: int) -> str:
@@ -120,7 +135,7 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _color(kind: MessageKind, content: Content) -> int:
-    if _ALARMING & content.counts.keys():
+def _color(content: Content) -> int:
+    if _ALARMING & current_counts(content).keys():
         return RED
     return AMBER if content.worst else GREEN

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from stream.contracts import topics
-from stream.contracts.deliveries import Delivery
+from stream.contracts.deliveries import Delivery, Outcome
 from stream.sinks import reading
 from stream.sinks.notify.audience import HEARTBEAT_GIVE_UP_SECONDS, Audience
 from stream.sinks.notify.clock import Clock
@@ -22,6 +22,7 @@ from stream.sinks.notify.lane import OPEN, Lane
 from stream.sinks.notify.ledger import Ledger
 from stream.sinks.notify.log_ends import LogEnds
 from stream.sinks.notify.newsroom import Newsroom
+from stream.sinks.notify.pausing import Pauses
 from stream.sinks.reading import Batch, Positions
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class Duty:
         backlog = await ends.all()
         for place, offset in positions.items():
             consumer.seek(reading.kafka_partition(prefix, place), offset)
-        lanes = _lanes(audiences, ledger, clock, counts)
+        lanes = _lanes(audiences, ledger, clock, counts, Pauses(audiences, told))
         for entry in sorted(told, key=lambda each: each.delivery.made_at):
             lane = lanes.get((entry.org, entry.delivery.channel))
             if lane is not None and entry.delivery.outcome in OPEN:
@@ -144,12 +145,21 @@ class Duty:
 
 
 def _lanes(
-    audiences: Sequence[Audience], ledger: Ledger, clock: Clock, counts: Counter[tuple[str, str, str]]
+    audiences: Sequence[Audience],
+    ledger: Ledger,
+    clock: Clock,
+    counts: Counter[tuple[str, str, str]],
+    pauses: Pauses,
 ) -> dict[tuple[str, str], Lane]:
-    async def write(org: str, delivery: Delivery) -> None:
-        await ledger.write([Entry(org, delivery)])
+    lanes: dict[tuple[str, str], Lane] = {}
 
-    lanes = {}
+    async def write(org: str, delivery: Delivery) -> None:
+        paused = delivery.outcome is Outcome.PAUSED
+        news = pauses.news_of(org, delivery, clock.millis()) if paused else []
+        await ledger.write([Entry(org, delivery), *news])  # together: who has paused has said so
+        for each in news:
+            lanes[(org, each.delivery.channel)].put(each.delivery)
+
     for audience in audiences:
         for channel in audience.channels:
             patience = HEARTBEAT_GIVE_UP_SECONDS if channel is audience.heartbeat else audience.give_up_seconds

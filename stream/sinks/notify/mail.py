@@ -1,4 +1,4 @@
-"""Mail by SMTP: plain text with an HTML part that says the same."""
+"""Mail by SMTP: one attempt, and what the server's answer means."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import ssl
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
-from email.utils import format_datetime
-from html import escape
 
 import aiosmtplib
 
-from stream.contracts.deliveries import Content, Delivery
+from stream.contracts.deliveries import Delivery
 from stream.errors import ConfigurationError
 from stream.settings import EmailSettings, SmtpSettings
-from stream.sinks.document import utc
-from stream.sinks.notify.channel import Busy, ChannelRefused, MessageRefused, Receipt, remote_id
-from stream.sinks.notify.words import line_of_cause, line_of_notice, line_of_row, line_of_run, more_of, title_of
+from stream.sinks.notify.channel import Busy, ChannelRefused, MessageRefused, Receipt
+from stream.sinks.notify.letter import mail_of
 
-SUBJECT_CHARACTERS = 180
 GOODBYE_SECONDS = 2.0
 
 
@@ -90,45 +86,6 @@ class EmailChannel:
         if isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPSenderRefused):
             return ChannelRefused(f"{message}. Correct smtp.username, smtp.password or smtp.sender.", status=code)
         return MessageRefused(message, status=code)
-
-
-def mail_of(delivery: Delivery, sender: str, to: tuple[str, ...]) -> EmailMessage:
-    """The mail. Its Message-ID and Date are the same at every attempt, so that programs know a repeat."""
-    content = delivery.content
-    if content is None:
-        raise MessageRefused("the message has no content")
-    mail = EmailMessage()
-    mail["Subject"] = " ".join(title_of(content).split())[:SUBJECT_CHARACTERS]
-    mail["From"] = sender
-    mail["To"] = ", ".join(to)
-    mail["Date"] = format_datetime(utc(delivery.made_at))
-    mail["Message-ID"] = f"<{remote_id(delivery)}@{sender.rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(text_of(content))
-    mail.add_alternative(html_of(content), subtype="html")
-    return mail
-
-
-def text_of(content: Content) -> str:
-    """The plain part."""
-    blocks = [[title_of(content)], *_blocks(content), *([[content.link]] if content.link else [])]
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
-
-
-def html_of(content: Content) -> str:
-    """The HTML part: nothing is loaded from anywhere."""
-    blocks = "".join(f"<p>{'<br>'.join(map(escape, block))}</p>\n" for block in _blocks(content))
-    link = f'<p><a href="{escape(content.link)}">{escape(content.link)}</a></p>\n' if content.link else ""
-    return f"<html><body>\n<h3>{escape(title_of(content))}</h3>\n{blocks}{link}</body></html>\n"
-
-
-def _blocks(content: Content) -> list[list[str]]:
-    rows = [line_of_row(row) for row in content.worst]
-    if more := more_of(content):
-        rows.append(f"… and {more:,} more")
-    said = [line for line in (content.note, line_of_cause(content)) if line]
-    blocks = [[line_of_notice(n) for n in content.notices], said, rows, [line_of_run(run) for run in content.runs]]
-    return [block for block in blocks if block]
 
 
 def _trust(smtp: SmtpSettings) -> ssl.SSLContext | None:

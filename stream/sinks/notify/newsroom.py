@@ -16,6 +16,7 @@ from stream.sinks.notify.audience import Audience
 from stream.sinks.notify.clock import Clock
 from stream.sinks.notify.content import content_of, delivery_of, identifier
 from stream.sinks.notify.delivery_reader import Entry
+from stream.sinks.notify.diary import Diary
 from stream.sinks.notify.gathering import Desk, Group
 from stream.sinks.notify.heartbeat import NAME as HEARTBEAT
 from stream.sinks.notify.items import Item, RunEnded, alert_item, org_of, place_of, run_ended
@@ -57,6 +58,8 @@ class Newsroom:
         self._backlog = dict(backlog)
         self._endings: list[_Ending] = []
         self._made: list[Entry] = []
+        told = list(told)
+        self._diary = Diary(told, {audience.org: audience.zone for audience in audiences})
         taken = _taken(told)
         self._desks = {
             audience.org: {
@@ -97,7 +100,8 @@ class Newsroom:
             for listener in audience.listeners:
                 desk = self._desks[audience.org][listener.channel.name]
                 for group in desk.due(now, quiet=listener.route.quiet(at)):
-                    made.append(Entry(audience.org, self._message(audience, listener.channel.name, group)))
+                    if self._diary.is_news(audience.org, listener.channel.name, group):
+                        made.append(Entry(audience.org, self._message(audience, listener.channel.name, group)))
         return made
 
     def offsets(self) -> Positions:
@@ -157,6 +161,7 @@ class Newsroom:
                 link=audience.link(),
                 at=at,
                 clean=self._clean,
+                zone=audience.zone,
             )
         except Exception as error:  # never seen: each alert was put into words by itself before
             log.exception("notify: a group could not be put into words", org=audience.org, channel=channel)
@@ -167,7 +172,7 @@ class Newsroom:
         if audience.heartbeat is None or self._heard[ended.org].holds(item.place, item.offset):
             return
         delivery = Delivery(
-            message=identifier(ended.org, HEARTBEAT, item.place.topic, str(item.place.partition), str(item.offset)),
+            message=identifier(ended.org, HEARTBEAT, ended.run, str(item.at)),
             kind=MessageKind.HEARTBEAT,
             channel=HEARTBEAT,
             outcome=Outcome.PENDING,

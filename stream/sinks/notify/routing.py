@@ -11,6 +11,8 @@ from stream.contracts.alerts import Alert
 from stream.settings import ChannelSettings, OrgConfiguration, QuietHours
 from stream.sinks.notify.items import Item
 
+MINUTE_MS = 60_000
+
 
 @dataclass(frozen=True)
 class Route:
@@ -19,6 +21,12 @@ class Route:
     wants: Callable[[Item], bool]
     quiet_hours: QuietHours | None = None
     zone: ZoneInfo | None = None
+
+    def quiet_until(self, at: int) -> int:
+        """From when on people may be disturbed, at `at` or later (UTC ms)."""
+        while self.quiet(at):
+            at += MINUTE_MS - at % MINUTE_MS
+        return at
 
     def quiet(self, at: int) -> bool:
         """Whether nobody is to be disturbed at `at` (UTC ms)."""

@@ -25,7 +25,7 @@ from stream.contracts.settings import (
     Tolerance,
 )
 from stream.errors import BadRecord
-from stream.loyalty.rules import compile_rules
+from stream.loyalty.acceptance import check_settings
 from stream.web.problems import Problem
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ def settings_from(form: Form, zone: tzinfo, before: OrgSettings) -> OrgSettings:
                 deadline_minutes=_whole(form, "deadline_minutes"),
             ),
         )
-        compile_rules(settings, 1)
+        check_settings(settings)
     except BadRecord as error:
         raise Problem(422, str(error)) from error
     except (ValueError, ArithmeticError) as error:

@@ -6,8 +6,8 @@ from stream.contracts.access import Role
 from stream.contracts.cases import Case, Cause, CauseKind, Resolution, Step
 from stream.contracts.entries import Cause as EntryCause
 from stream.contracts.profiles import Profile, Verdict
-
-PROVIDER = "Alpine IQ"
+from stream.loyalty.wording import CAUSES as CAUSES
+from stream.loyalty.wording import PROVIDER as PROVIDER
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.MATCHED: "Agrees",
@@ -28,22 +28,6 @@ VERDICT_REASONS: dict[Verdict, str] = {
     Verdict.AMBIGUOUS: f"Several customers share the contact data, so no balance of {PROVIDER} can be told theirs.",
     Verdict.UNKNOWN: f"No balance: there is no contact data to look for, or {PROVIDER} hides or did not say it.",
     Verdict.MISSING_INTERNAL: f"{PROVIDER} has a balance, but there is no order of this customer here.",
-}
-
-CAUSES: dict[CauseKind, str] = {
-    CauseKind.REDEMPTIONS: f"Redeemed at {PROVIDER}",
-    CauseKind.ADJUSTMENTS: f"Adjusted by hand at {PROVIDER}",
-    CauseKind.EXPIRY: f"Expired at {PROVIDER}",
-    CauseKind.OTHER_MOVEMENTS: f"Otherwise moved at {PROVIDER}",
-    CauseKind.PROVIDER_LAG: f"Recent orders that {PROVIDER} has not booked yet",
-    CauseKind.REFUNDS_NOT_APPLIED: f"Refunds that {PROVIDER} has not applied",
-    CauseKind.REMOVED_ORDERS: f"Orders gone here that {PROVIDER} still counts",
-    CauseKind.PENDING_ORDERS: f"Orders not complete here that {PROVIDER} counts already",
-    CauseKind.TAX_BASIS: f"{PROVIDER} counts another amount of each order",
-    CauseKind.EQUITY_MULTIPLIER: "The social-equity multiplier",
-    CauseKind.ROUNDING: f"{PROVIDER} rounds otherwise",
-    CauseKind.ORDER_NOT_CREDITED: f"One order that {PROVIDER} may never have booked",
-    CauseKind.UNEXPLAINED: "Not explained",
 }
 
 STEPS: dict[str, str] = {

@@ -11,6 +11,7 @@ from stream.sinks.notify.items import Item, alert_item, run_ended
 ORG = "brand_example"
 DAILY = f"{ORG}:daily:2026-01-30"
 AT = 1_769_800_000_000
+DAY_MS = 86_400_000
 
 
 def alert_record(alert: Alert, number: int = 0, *, partition: int = 0, offset: int | None = None) -> Input:
@@ -55,8 +56,10 @@ def completed(
     offset: int = 0,
     at: int = AT,
     customer: str | None = None,
+    unreadable: int = 0,
 ) -> Input:
-    tally = Tally(customers=1641, with_provider=245, matched=245 - review, discrepancy=review, compared=245)
+    counts = {"customers": 1641, "with_provider": 245, "matched": 245 - review, "discrepancy": review}
+    tally = Tally(**counts, compared=245, dead_letters=unreadable)
     body = RunCompleted(run, kind, at - 5000, at, tally, {"orders": 5000}, customer)
     return Input("runs", 0, offset, org.encode(), RUNS.encode(body, org=org, at=at, source="runs/0"))
 
@@ -72,8 +75,8 @@ def item_of(alert: Alert, number: int = 0, *, partition: int = 0, offset: int | 
     return item
 
 
-def digest_item(run: str = DAILY, *, review: int = 0, offset: int = 0) -> Item:
-    ended = run_ended(completed(run, review=review, offset=offset))
+def digest_item(run: str = DAILY, *, review: int = 0, offset: int = 0, unreadable: int = 0) -> Item:
+    ended = run_ended(completed(run, review=review, offset=offset, unreadable=unreadable))
     assert ended is not None
     assert ended.item is not None
     return ended.item

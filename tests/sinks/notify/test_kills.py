@@ -22,7 +22,7 @@ from stream.contracts.deliveries import Outcome
 from stream.ops.probe import answers
 from stream.sinks.notify.delivery_reader import DeliveryReader
 from tests.sinks.kafka_log import PARTITIONS, KafkaLog, kafka_log
-from tests.sinks.notify.news import DAILY, ORG, alert_record, completed, opened
+from tests.sinks.notify.news import AT, DAILY, DAY_MS, ORG, alert_record, completed, opened
 from tests.sinks.notify.servers import (
     PASSWORD,
     SIGNING,
@@ -217,7 +217,7 @@ async def test_every_message_arrives_once_wherever_the_notifier_is_killed(life: 
     web.arriving = lambda name: True
     life.begin()
     await life.until_delivered(3)
-    await life.log.publish([completed(f"{ORG}:daily:next", offset=1)])
+    await life.log.publish([completed(f"{ORG}:daily:next", offset=1, at=AT + DAY_MS)])
     await life.until_delivered(6)
 
     assert life.accepted() == {"discord": 2, "email": 3, "webhook": 3}

@@ -17,7 +17,7 @@ from stream.sinks.notify.delivery_reader import Entry
 from stream.sinks.notify.newsroom import Newsroom
 from stream.sinks.reading import Place, Positions
 from tests.sinks.notify.house import audiences, house
-from tests.sinks.notify.news import DAILY, ORG, about_org, alert_record, completed, failed, opened
+from tests.sinks.notify.news import AT, DAILY, DAY_MS, ORG, about_org, alert_record, completed, failed, opened
 
 MAIL = {"host": "mail.example", "sender": "loyalty@example.com"}
 HEARTBEAT = "https://watchdog.example/ping"
@@ -72,6 +72,16 @@ GOOD = [("email", "Green Leaf: all is well (245 of 245 balances agree, 1,641 cus
             [completed("r:b", kind=RunKind.BALANCES)],
             [("heartbeat", "Green Leaf: r:b has a result")],
             "an intraday run without news is no news",
+        ),
+        (
+            [completed(), completed(f"{ORG}:daily:again", offset=1)],
+            [("heartbeat", f"Green Leaf: {run} has a result") for run in (DAILY, f"{ORG}:daily:again")] + GOOD,
+            "that all is well is said once a day",
+        ),
+        (
+            [completed(), completed(f"{ORG}:daily:next", offset=1, at=AT + DAY_MS)],
+            [("heartbeat", f"Green Leaf: {run} has a result") for run in (DAILY, f"{ORG}:daily:next")] + 2 * GOOD,
+            "and the next day again",
         ),
         ([failed()], [], "the alert says it, not the end"),
         (
@@ -183,6 +193,20 @@ def test_a_poisonous_record_is_given_up_for_every_channel_and_once() -> None:
     after = desktop(mails({"name": "one"}, {"name": "two"}), told=made)
     after.read(good, poison)
     assert after.titles() == []
+
+
+def test_of_which_days_there_was_a_report_is_known_after_a_restart() -> None:
+    before = desktop(mails({"name": "all"}, {"name": "big", "minimum_points": 500}))
+    before.read(alert_record(opened(1), 0), completed(review=1))
+    told = before.room.messages()
+    assert {entry.delivery.channel: entry.delivery.count for entry in told} == {"all": 1, "big": 0}
+    after = desktop(mails({"name": "all"}, {"name": "big", "minimum_points": 500}, {"name": "new"}), told=told)
+    after.read(completed(f"{ORG}:daily:again", offset=1))
+    assert [channel for channel, _ in after.titles()] == ["new"], "the others had theirs, with news or without"
+    after.read(alert_record(opened(2), 1), completed(f"{ORG}:daily:third", offset=2))
+    after.later(60)
+    assert after.titles() == [("all", "Green Leaf: 1 new discrepancy"), ("new", "Green Leaf: 1 new discrepancy")]
+    assert after.room.offsets() == {ALERTS: 2, RUNS: 3}, "what is not said holds nothing back"
 
 
 def test_an_end_of_a_run_that_cannot_be_read_holds_up_nothing() -> None:

@@ -18,10 +18,11 @@ from stream.sinks.notify.asking import Asked, NothingToSend, resend
 from stream.sinks.notify.clock import Clock
 from tests.sinks.kafka_log import KafkaLog
 from tests.sinks.notify.house import house
-from tests.sinks.notify.news import DAILY, ORG, alert_record, completed, failed, opened
+from tests.sinks.notify.news import AT, DAILY, DAY_MS, ORG, alert_record, completed, failed, opened
 from tests.sinks.notify.servers import Answer, Web, web_servers
 from tests.sinks.notify.wire import at_work, deliveries, notify_log
 
+REFUSES = "Green Leaf: channel discord refuses messages"
 LONG_WINDOW = {"window_seconds": 600}
 
 
@@ -59,7 +60,7 @@ async def test_ten_thousand_discrepancies_of_a_run_are_one_message_per_channel_a
         await running.until(lambda: bool(web.to("discord") and web.to("hook") and web.to("heartbeat")))
         await running.idle()
     async with at_work(log, settings) as running:
-        await log.publish([completed(f"{ORG}:daily:2", offset=1)])
+        await log.publish([completed(f"{ORG}:daily:2", offset=1, at=AT + DAY_MS)])
         await running.until(lambda: len(web.to("heartbeat")) == 2 and len(web.to("hook")) == 2)
         await running.idle()
     assert titles(web) == [
@@ -81,23 +82,35 @@ async def test_a_failing_channel_holds_back_no_other_and_a_refusing_one_pauses_a
     wrong = house(web, notify={**LONG_WINDOW, "discord": [{"url": f"{web.address}/discord/wrong"}]})
     async with at_work(log, wrong) as running:
         await log.publish([*alerts(range(1, 4)), failed()])
-        await running.until(lambda: bool(web.to("hook") and any(running.notifier.paused().values())))
+        await running.until(lambda: len(web.to("hook")) == 2 and any(running.notifier.paused().values()))
         await log.publish([*alerts(range(4, 6), run="r2"), failed("r2", offset=1)])
-        await running.until(lambda: len(web.to("hook")) == 2)
+        await running.until(lambda: len(web.to("hook")) == 3)
         paused = running.notifier.paused()[(ORG, "discord")]
     assert paused is not None
     assert "401: Invalid Webhook Token" in paused
+    assert sorted(got["body"]["data"]["title"] for got in web.to("hook")) == [
+        "Green Leaf: 2 new discrepancies",
+        "Green Leaf: 3 new discrepancies",
+        REFUSES,
+    ]
+    (notice,) = [got["body"] for got in web.to("hook") if got["body"]["data"]["title"] == REFUSES]
+    assert notice["type"] == "loyalty.channel"
+    assert "401: Invalid Webhook Token" in notice["data"]["content"]["note"]
     first, second = [each for each in await deliveries(log) if each.channel == "discord"]
     assert (first.outcome, first.status, first.attempts) == ("paused", 401, 1)
     assert (second.outcome, second.attempts) == ("pending", 0), "it waits for the channel"
     assert "wrong" not in str(first)
 
+    async with at_work(log, wrong) as running:  # still wrong: it is tried again, and nobody hears of that again
+        await running.until(lambda: any(running.notifier.paused().values()))
+    assert len(web.to("hook")) == 3
+
     async with at_work(log, house(web, notify=LONG_WINDOW)) as running:  # the address was corrected
         await running.until(lambda: len(web.to("discord")) == 2)
         await running.idle()
     assert titles(web) == ["Green Leaf: 3 new discrepancies", "Green Leaf: 2 new discrepancies"]
-    assert stand(await deliveries(log)) == {("discord", "delivered"): 2, ("webhook", "delivered"): 2}
-    assert len(web.to("hook")) == 2, "nobody else hears of it again"
+    assert stand(await deliveries(log)) == {("discord", "delivered"): 2, ("webhook", "delivered"): 3}
+    assert len(web.to("hook")) == 3, "nobody else hears of it again"
 
 
 async def test_a_message_that_is_asked_for_again_goes_out_under_the_same_id_and_ends_a_pause(
@@ -108,6 +121,7 @@ async def test_a_message_that_is_asked_for_again_goes_out_under_the_same_id_and_
         await log.publish([*alerts(range(1, 2)), failed()])
         await running.until(lambda: running.notifier.paused()[(ORG, "webhook")] is not None)
         [paused] = [each for each in await deliveries(log) if each.channel == "webhook"]
+        await running.until(lambda: len(web.to("discord")) == 2)  # the news, and that the webhook refuses it
         async with KafkaPublisher(log.bootstrap, log.prefix, client_id="test") as publisher:
 
             async def again(message: str, channel: str | None = None) -> list[Asked]:
@@ -115,8 +129,9 @@ async def test_a_message_that_is_asked_for_again_goes_out_under_the_same_id_and_
 
             assert [each.was for each in await again(paused.message, "webhook")] == ["paused"]
             await running.until(lambda: len(web.to("hook")) == 1)
+            await running.idle()  # the answer is in the log, too
             assert {each.was for each in await again(paused.message)} == {"delivered"}
-            await running.until(lambda: len(web.to("hook")) == 2 and len(web.to("discord")) == 2)
+            await running.until(lambda: len(web.to("hook")) == 2 and len(web.to("discord")) == 3)
             with pytest.raises(NothingToSend, match="has no message m-0"):
                 await again("m-0")
     assert {got["headers"]["webhook-id"] for got in web.to("hook")} == {f"{paused.message}.webhook"}

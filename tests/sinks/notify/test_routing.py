@@ -15,6 +15,10 @@ FAILED = about_org(AlertKind.RUN_FAILED, "balances: no answer")
 RESOLVED = opened(1, difference=3, kind=AlertKind.DISCREPANCY_RESOLVED)
 
 
+def ms(at: str) -> int:
+    return int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1000)
+
+
 def channel(**given: object) -> EmailSettings:
     return EmailSettings.model_validate({"to": ["owner@example.com"], **given})
 
@@ -61,5 +65,16 @@ def test_a_digest_is_a_choice_of_its_own(settings: dict[str, object], wanted: bo
     ],
 )
 def test_quiet_hours_go_by_the_clocks_of_the_org(hours: str, zone: str, at: str, quiet: bool, because: str) -> None:
-    millis = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1000)
-    assert route_of(channel(quiet_hours=hours), org(zone)).quiet(millis) is quiet, because
+    assert route_of(channel(quiet_hours=hours), org(zone)).quiet(ms(at)) is quiet, because
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-01-30T03:00:17", "2026-01-30T12:00"),
+        ("2026-01-30T12:00", "2026-01-30T12:00"),
+        ("2026-03-08T05:30", "2026-03-08T11:00"),
+    ],
+)
+def test_quiet_hours_have_an_end_also_in_a_night_in_which_the_clocks_change(at: str, until: str) -> None:
+    assert route_of(channel(quiet_hours="22:00-07:00"), org()).quiet_until(ms(at)) == ms(until)
