@@ -39,6 +39,7 @@ BOTH = (
 )
 """The worst are those where many are looked at and none is found."""
 PAGES = (
+    "/password",
     *(
         "/login",
         "/",

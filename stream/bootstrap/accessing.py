@@ -21,11 +21,11 @@ LISTED_MAX = 10_000
 
 
 async def create_key(
-    configuration: Configuration, *, org: str, name: str, role: str, days: int
+    configuration: Configuration, *, org: str, name: str, role: str, days: int, reason: str
 ) -> Mapping[str, object]:
     """A new key and its token."""
     async with _desk(configuration) as desk:
-        key, token = await desk.create_key(org, name=name, role=Role(role), by=_who(), days=days or None)
+        key, token = await desk.create_key(org, name=name, role=Role(role), by=_who(), days=days or None, reason=reason)
     return {**key_shown(OrgKey(org, key)), "token": token}
 
 
@@ -35,19 +35,19 @@ async def keys(configuration: Configuration, *, org: str) -> Sequence[Mapping[st
         return [key_shown(key) for key in views.api_keys(org, limit=LISTED_MAX)]
 
 
-async def revoke_key(configuration: Configuration, *, org: str, key: str) -> Mapping[str, object] | None:
+async def revoke_key(configuration: Configuration, *, org: str, key: str, reason: str) -> Mapping[str, object] | None:
     """End a key."""
     async with _desk(configuration) as desk:
-        found = await desk.revoke_key(org, key, by=_who())
+        found = await desk.revoke_key(org, key, by=_who(), reason=reason)
     return None if found is None else key_shown(OrgKey(org, found))
 
 
 async def set_user(
-    configuration: Configuration, *, org: str, name: str, role: str, password: str | None
+    configuration: Configuration, *, org: str, name: str, role: str, password: str | None, reason: str
 ) -> Mapping[str, object]:
     """Give a role."""
     async with _desk(configuration) as desk:
-        await desk.set_user(org, name, Role(role), by=_who(), password=password)
+        await desk.set_user(org, name, Role(role), by=_who(), password=password, reason=reason)
     return {"name": name, "orgId": org, "role": role}
 
 
@@ -57,17 +57,19 @@ async def users(configuration: Configuration, *, org: str) -> Sequence[Mapping[s
         return [member_shown(member) for member in views.members(org, limit=LISTED_MAX)]
 
 
-async def remove_user(configuration: Configuration, *, org: str, name: str) -> Mapping[str, object]:
+async def remove_user(configuration: Configuration, *, org: str, name: str, reason: str) -> Mapping[str, object]:
     """Take a role."""
     async with _desk(configuration) as desk:
-        await desk.set_user(org, name, None, by=_who())
+        await desk.set_user(org, name, None, by=_who(), reason=reason)
     return {"name": name, "orgId": org, "role": None}
 
 
-async def disable_user(configuration: Configuration, *, name: str, disabled: bool) -> Mapping[str, object] | None:
+async def disable_user(
+    configuration: Configuration, *, name: str, disabled: bool, reason: str
+) -> Mapping[str, object] | None:
     """Shut out, or let in again."""
     async with _desk(configuration) as desk:
-        found = await desk.disable_user(name, by=_who(), disabled=disabled)
+        found = await desk.disable_user(name, by=_who(), disabled=disabled, reason=reason)
     return {"name": name, "disabled": disabled} if found else None
 
 

@@ -24,7 +24,6 @@ from stream.settings import Configuration
 from stream.sinks.views.read import Views
 from stream.web.access.authenticator import Authenticator
 from stream.web.access.keys import local_key
-from stream.web.access.sessions import Sessions
 from stream.web.agent_tool import PATH, for_whoever_runs_it, over_http
 from stream.web.agent_tool import agent_tool as server_of
 from stream.web.service import LoyaltySync
@@ -53,7 +52,7 @@ async def agent_tool_http(configuration: Configuration, *, host: str, port: int)
             await require_access(web, kafka_of(configuration), configuration.kafka.prefix)
         authenticator = Authenticator(
             views,
-            Sessions(now_ms),
+            None,
             clock=now_ms,
             local_key=local_key(local_key_path(folder)),
             configured_key=web.key.get_secret_value() if web.key else None,

@@ -1,7 +1,9 @@
-"""`access`: who may call. Compacted; what is revoked stays, so that it is known to have been.
+"""`access`: who may call. Compacted; what is revoked stays, so that it is known to have been; sessions go.
 
-Keys: `org:key:ID` for an API key, `*:account:NAME` for a user's password, `org:user:NAME` for a user's role in an org.
-The org `*` stands for every org. No record holds a secret: keys are random and stored as SHA-256, passwords as argon2.
+Keys: `org:key:ID` for an API key, `*:account:NAME` for a user's password, `org:user:NAME` for a user's role in an org,
+`*:session:HASH` and `*:used:HASH` for a browser's session and when it was last used (two records, so that a late use
+cannot bring back a session that has ended). The org `*` stands for every org. No record holds a secret: keys and
+sessions' tokens are random and stored as SHA-256, passwords as argon2.
 """
 
 from __future__ import annotations
@@ -71,6 +73,24 @@ class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
     role: Role | None
 
 
+class Session(msgspec.Struct, frozen=True):
+    """A browser that logged in. `hash`: SHA-256 of its token, in hex. `who`: the principal's id. UTC ms."""
+
+    hash: str
+    who: str
+    began_at: int
+
+
+class SessionUsed(msgspec.Struct, frozen=True):
+    """When a session was used, to the hour (UTC ms); nothing where the session is not known."""
+
+    hash: str
+    used_at: int
+
+
+Body = ApiKey | Account | Membership | Session | SessionUsed
+
+
 def user_name(text: str) -> str:
     """`text` as the name of a user. Raises `BadRecord` when it is not `[a-z0-9][a-z0-9._@+-]{0,63}`."""
     if not _NAME.fullmatch(text):
@@ -78,7 +98,7 @@ def user_name(text: str) -> str:
     return text
 
 
-def access_key(org: str, body: ApiKey | Account | Membership) -> bytes:
+def access_key(org: str, body: Body) -> bytes:
     """The record's key."""
     match body:
         case ApiKey():
@@ -87,6 +107,15 @@ def access_key(org: str, body: ApiKey | Account | Membership) -> bytes:
             return f"{ALL_ORGS}:account:{body.name}".encode()
         case Membership():
             return f"{org}:user:{body.name}".encode()
+        case Session(hash=name):
+            return session_keys(name)[0]
+        case SessionUsed(hash=name):
+            return session_keys(name)[1]
 
 
-ACCESS = Vocabulary(ApiKey, Account, Membership)
+def session_keys(name: str) -> tuple[bytes, bytes]:
+    """The keys of a session's records, by the hash of its token: empty records under both end it."""
+    return f"{ALL_ORGS}:session:{name}".encode(), f"{ALL_ORGS}:used:{name}".encode()
+
+
+ACCESS = Vocabulary(ApiKey, Account, Membership, Session, SessionUsed)

@@ -26,6 +26,7 @@ class Action(StrEnum):
     KEY_CREATED = "key.create"
     KEY_REVOKED = "key.revoke"
     USER_SET = "user.set"
+    PASSWORD_CHANGED = "user.password"
     USER_DISABLED = "user.disable"
     USER_ENABLED = "user.enable"
 

@@ -248,6 +248,7 @@ class AssignCase(msgspec.Struct, frozen=True, omit_defaults=True):
     case: str
     by: str
     to: str | None = None
+    reason: str | None = None
 
 
 class ResolveCase(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -78,7 +78,7 @@ def _step(command: CaseCommand, at: int) -> CaseStep:
         case NoteCase():
             return CaseStep(Step.NOTED.value, at, by, note=command.note)
         case AssignCase():
-            return CaseStep(Step.ASSIGNED.value, at, by, to=command.to)
+            return CaseStep(Step.ASSIGNED.value, at, by, note=command.reason, to=command.to)
         case ResolveCase():
             return CaseStep(Step.RESOLVED.value, at, by, note=command.reason)
 

@@ -9,30 +9,35 @@ from __future__ import annotations
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
 
+import structlog
 from mcp.server.fastmcp import Context, FastMCP
+from mcp.server.fastmcp.exceptions import ToolError
 from mcp.server.session import ServerSession
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp.types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from mcp.types import ContentBlock, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from stream.contracts.access import Role
+from stream.errors import LoyaltyError
 from stream.web.access.authenticator import Authenticator
 from stream.web.access.gate import Gate
 from stream.web.access.principals import Principal, local
 from stream.web.counter import Explanation
 from stream.web.phones import CHARACTERS_MAX
-from stream.web.problems import Problem, not_found
+from stream.web.problems import Problem
 from stream.web.requests import ORG_PATTERN
 from stream.web.service import LoyaltySync
 from stream.web.site import CALLS_A_MINUTE
+
+log = structlog.get_logger(__name__)
 
 NAME = "loyalty"
 PATH = "/mcp"
@@ -166,9 +171,34 @@ class AgentTool:
         return explained(await self._service.explain_points(phone_or_customer, org_id))
 
     def _require(self, context: Calling, org: str) -> None:
-        """Raises Problem 404 where the org does not exist for the caller."""
-        if not self._caller(context).may(Role.VIEWER, org):
-            raise not_found(f"org {org!r}")
+        """Raises Problem 404, with the orgs that there are for the caller, where it is none of them."""
+        caller, known = self._caller(context), self._service.views.orgs()
+        if org not in known or not caller.may(Role.VIEWER, org):
+            own = ", ".join(caller.orgs(known)) or "none"
+            raise Problem(404, f"org {org!r} is not known; you may ask about: {own}")
+
+
+class _Server(FastMCP[None]):
+    """Says what was wrong so that an agent can put it right, and nothing of what went wrong here."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Sequence[ContentBlock] | dict[str, Any]:
+        """See `FastMCP`."""
+        try:
+            return await super().call_tool(name, arguments)
+        except ToolError as error:
+            raise ToolError(await self._said(name, error.__cause__)) from error
+
+    async def _said(self, name: str, cause: BaseException | None) -> str:
+        tools = {tool.name: tool for tool in await self.list_tools()}
+        if name not in tools:
+            return f"there is no tool {name[:80]!r}: there are {', '.join(tools)}"
+        if isinstance(cause, ValidationError) and cause.title == f"{name}Arguments":
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in cause.errors())
+            return f"{wrong}. {name} takes {' and '.join(tools[name].inputSchema['properties'])}"
+        if isinstance(cause, Problem | LoyaltyError):
+            return str(cause)
+        log.error("an agent's question could not be answered", tool=name, exc_info=cause)
+        return "that went wrong here, and is logged: tell whoever runs this"
 
 
 def explained(answer: Explanation) -> Explained:
@@ -209,7 +239,7 @@ def of_request(context: Calling) -> Principal:
 
 def agent_tool(service: LoyaltySync, caller: CallerOf) -> FastMCP[None]:
     """The server with both tools. Over HTTP it keeps no sessions: each request stands for itself."""
-    server: FastMCP[None] = FastMCP(
+    server = _Server(
         NAME,
         instructions=INSTRUCTIONS,
         stateless_http=True,
@@ -229,7 +259,12 @@ def agent_tool(service: LoyaltySync, caller: CallerOf) -> FastMCP[None]:
 async def routes(service: LoyaltySync) -> AsyncIterator[list[BaseRoute]]:
     """The tools at `/mcp`, for an application behind a gate; they answer while the block runs."""
     server = agent_tool(service, of_request)
-    found = server.streamable_http_app().routes
+    # POST alone: nothing is ever sent on a stream that a GET would keep open.
+    found: list[BaseRoute] = [
+        Route(route.path, route.endpoint, methods=["POST"])
+        for route in server.streamable_http_app().routes
+        if isinstance(route, Route)
+    ]
     async with server.session_manager.run():
         yield found
 

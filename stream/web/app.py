@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
+from stream.web.access.attempts import ATTEMPTS_A_MINUTE
 from stream.web.access.gate import Gate
 from stream.web.access.limits import RateLimit
 from stream.web.api import access, alerts, cases, customers, letters, loyalty, orgs, runs, session, settings
@@ -30,7 +31,7 @@ def create_app(
     app = described()
     app.state.site = site
     app.state.streams = Streams()
-    app.state.attempts = RateLimit(session.ATTEMPTS_A_MINUTE, 60, site.monotonic)
+    app.state.attempts = RateLimit(ATTEMPTS_A_MINUTE, 60, site.monotonic)
     add_problem_handlers(app, problem_page)
     app.router.routes.extend(operations)
     for page in pages:

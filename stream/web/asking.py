@@ -34,12 +34,27 @@ def slot_of(key: str | None, now: int) -> str:
 
 
 async def request_run(
-    publisher: Publisher, run: str, *, org: str, customer: str | None, kind: RunKind, by: str, now: int
+    publisher: Publisher,
+    run: str,
+    *,
+    org: str,
+    customer: str | None,
+    kind: RunKind,
+    by: str,
+    now: int,
+    reason: str | None = None,
 ) -> None:
     """Publish the wish, after its entry in the audit. A run that exists already is not started again."""
     detail = {"kind": kind.value} | ({"customer": customer} if customer else {})
     entry = audit_output(
-        org, Action.RUN_REQUESTED, by, at=now, target=run, detail=detail, entry_id=f"{run}:requested:{by}"
+        org,
+        Action.RUN_REQUESTED,
+        by,
+        at=now,
+        target=run,
+        reason=reason,
+        detail=detail,
+        entry_id=f"{run}:requested:{by}",
     )
     value = RUNS.encode(RunRequested(run, kind, by, customer), org=org, at=now, source="web")
     await publisher.publish([entry])

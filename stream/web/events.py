@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ LOOK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 3600.0
 STREAMS_MAX = 200
+STREAMS_OF_A_CALLER = 20
 TYPE = "text/event-stream"
 
 
@@ -35,26 +37,42 @@ class Event:
 
 
 class Streams:
-    """How many are open: each holds a connection."""
+    """The streams that are open: each holds a connection. `each`: of one caller, `most`: of all."""
 
-    def __init__(self, most: int = STREAMS_MAX) -> None:
+    def __init__(self, most: int = STREAMS_MAX, each: int = STREAMS_OF_A_CALLER) -> None:
         self._most = most
-        self._open = 0
+        self._each = each
+        self._open: Counter[str] = Counter()
 
-    def respond(self, events: AsyncIterator[bytes]) -> StreamingResponse:
-        """The response. Raises Problem 503 when too many are open."""
-        if self._open >= self._most:
+    def opened(self, caller: str) -> int:
+        """How many this caller has open."""
+        return self._open[caller]
+
+    def respond(self, caller: str, still: Callable[[], bool], events: AsyncIterator[bytes]) -> StreamingResponse:
+        """The response, to this caller for as long as they may `still` see it. Raises Problem: 429 when they have too
+        many open, 503 when all have."""
+        if self._open[caller] >= self._each:
+            raise Problem(429, f"you have {self._each} streams open: close some", headers={"retry-after": "60"})
+        if self._open.total() >= self._most:
             raise Problem(503, "too many streams are open: poll instead", headers={"retry-after": "60"})
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._counted(events), media_type=TYPE, headers=headers)
+        return StreamingResponse(self._counted(caller, still, events), media_type=TYPE, headers=headers)
 
-    async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        self._open += 1
+    async def _counted(
+        self, caller: str, still: Callable[[], bool], events: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        if self._open[caller] >= self._each:  # they all came at once
+            return
+        self._open[caller] += 1
         try:
             async for event in events:
+                if not still():
+                    return
                 yield event
         finally:
-            self._open -= 1
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
 
 
 async def whenever_changed(

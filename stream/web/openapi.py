@@ -18,7 +18,7 @@ SECURITY = {
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A browser's session."},
 }
 COMMON = (401, 404, 422, 429, 503)
-CHANGES = (403, 409, 413)
+CHANGES = (400, 403, 409, 413)
 CONDITIONAL = (412, 428)
 OPEN = frozenset({"/api/v1/session"})
 PROBLEM = {

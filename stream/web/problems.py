@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from stream.errors import BadRecord, Unreachable
+from stream.web.headers import HEADERS
 
 TYPE = "application/problem+json"
 TITLES = {
@@ -91,6 +92,15 @@ def add_problem_handlers(app: FastAPI, page: ProblemPage | None = None) -> None:
     @app.exception_handler(BadRecord)
     async def bad(request: Request, error: BadRecord) -> Response:
         return problem_response(422, str(error), path=request.url.path)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        """A fault of ours. It is answered from outside the gate, so it brings what every answer carries itself; the
+        server logs it."""
+        said = "That went wrong here, and is logged: tell whoever runs this."
+        if page is not None and wants_page(request.scope):
+            return page(500, said, HEADERS)
+        return problem_response(500, said, path=request.url.path, headers=HEADERS)
 
     @app.exception_handler(Unreachable)
     async def unavailable(request: Request, error: Unreachable) -> Response:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.responses import Response
 
 from stream.contracts.access import Role
 from stream.web.access.principals import Principal
 from stream.web.access.sessions import COOKIE
+from stream.web.events import Streams
 from stream.web.problems import Problem, not_found
 from stream.web.site import Site
 
@@ -36,6 +38,18 @@ def principal(request: Request) -> Principal:
     if found is None:
         raise Problem(401, "log in, or send an API key", headers={"www-authenticate": 'Bearer realm="loyalty"'})
     return found
+
+
+def streamed(request: Request, org: str, events: AsyncIterator[bytes]) -> Response:
+    """Events of an org, for as long as the caller may see it: whose key or session ends hears no more."""
+    caller = principal(request)
+
+    def still() -> bool:
+        now: Principal | None = request.state.principal_now()
+        return now is not None and now.id == caller.id and now.may(Role.VIEWER, org)
+
+    streams: Streams = request.app.state.streams
+    return streams.respond(caller.id, still, events)
 
 
 TheSite = Annotated[Site, Depends(site)]

@@ -71,23 +71,38 @@ class LoyaltySync:
     # ── syncs ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def sync_customer(
-        self, customer_id: str, org_id: str, *, by: str = LIBRARY, key: str | None = None, wait_seconds: float = 0
+        self,
+        customer_id: str,
+        org_id: str,
+        *,
+        by: str = LIBRARY,
+        key: str | None = None,
+        wait_seconds: float = 0,
+        reason: str | None = None,
     ) -> SyncAnswer:
         """Ask the provider for this customer's balance now and compare.
 
-        `key`: the same one again asks for the same run. With `wait_seconds` the answer comes when the run has ended,
-        or after so long.
+        `key`: the same one again asks for the same run; with another customer it is another run. With `wait_seconds`
+        the answer comes when the run has ended, or after so long. `reason`: why, for the audit.
         """
         checked_customer(customer_id)
         await asyncio.to_thread(self._require_customer, org_id, customer_id)
-        return await self._sync(org_id, customer_id, by, key, wait_seconds)
+        run = await self._request(org_id, customer_id, by, key, reason)
+        return await self._followed(run, org_id, customer_id, wait_seconds)
 
     async def sync_all_customers(
-        self, org_id: str, *, by: str = LIBRARY, key: str | None = None, wait_seconds: float = 0
+        self,
+        org_id: str,
+        *,
+        by: str = LIBRARY,
+        key: str | None = None,
+        wait_seconds: float = 0,
+        reason: str | None = None,
     ) -> SyncAnswer:
         """Reconcile the whole org: orders, then balances, then verdicts."""
         await asyncio.to_thread(self._require_ready, org_id)
-        return await self._sync(org_id, None, by, key, wait_seconds)
+        run = await self._request(org_id, None, by, key, reason)
+        return await self._followed(run, org_id, None, wait_seconds)
 
     async def run_ended(self, run: str, *, wait_seconds: float) -> Run | None:
         """The run when it has ended, or as it is after so long; None when nobody has taken it up."""
@@ -132,11 +147,14 @@ class LoyaltySync:
         found = counter.whoever(self.views, org, who, self.region_of(org))
         return counter.explanation(self.views, org, found, now=self._clock())
 
-    async def _sync(self, org: str, customer: str | None, by: str, key: str | None, wait_seconds: float) -> SyncAnswer:
+    async def _request(self, org: str, customer: str | None, by: str, key: str | None, reason: str | None) -> str:
         now = self._clock()
         kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
         run = run_id(org, customer, slot_of(key, now))
-        await request_run(self._publisher, run, org=org, customer=customer, kind=kind, by=by, now=now)
+        await request_run(self._publisher, run, org=org, customer=customer, kind=kind, by=by, now=now, reason=reason)
+        return run
+
+    async def _followed(self, run: str, org: str, customer: str | None, wait_seconds: float) -> SyncAnswer:
         found = await self.run_ended(run, wait_seconds=wait_seconds) if wait_seconds > 0 else None
         return await asyncio.to_thread(self._sync_answer, org, customer, run, found)
 

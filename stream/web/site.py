@@ -42,15 +42,11 @@ class Site:
     decisions: Decisions
     access: AccessDesk
     authenticator: Authenticator
+    sessions: Sessions
     calls_a_minute: int
     roles: Addresses | None
     clock: Callable[[], int]
     monotonic: Callable[[], float]
-
-    @property
-    def sessions(self) -> Sessions:
-        """Open sessions of browsers."""
-        return self.authenticator.sessions
 
 
 def site_of(
@@ -71,9 +67,10 @@ def site_of(
 ) -> Site:
     """Everything over these views, publishing with this publisher. See the classes for the parameters."""
     passwords = passwords or Passwords()
+    sessions = Sessions(views, publisher, clock=clock, settle_seconds=settle_seconds)
     authenticator = Authenticator(
         views,
-        Sessions(clock),
+        sessions,
         clock=clock,
         local_key=local_key,
         configured_key=configured_key,
@@ -86,6 +83,7 @@ def site_of(
         decisions=Decisions(views, publisher, originals, clock=clock, settle_seconds=settle_seconds),
         access=AccessDesk(publisher, views, clock=clock, passwords=passwords),
         authenticator=authenticator,
+        sessions=sessions,
         calls_a_minute=calls_a_minute,
         roles=roles,
         clock=clock,

@@ -109,8 +109,8 @@ def test_nothing_to_list_is_said_in_words_and_is_an_empty_list_as_json(line: str
         ),
         (["silence", CASE, "--until", "2099-03-01T01:00+01:00"], "SilenceCase", {"until": IN_2099, "reason": None}),
         (["note", CASE, "ticket 4711"], "NoteCase", {"note": "ticket 4711"}),
-        (["assign", CASE, "jane"], "AssignCase", {"to": "jane"}),
-        (["assign", CASE, "--nobody"], "AssignCase", {"to": None}),
+        (["assign", CASE, "jane", "--reason", "till"], "AssignCase", {"to": "jane", "reason": "till"}),
+        (["assign", CASE, "--nobody"], "AssignCase", {"to": None, "reason": None}),
         (["resolve", CASE, "--reason", "corrected"], "ResolveCase", {"reason": "corrected"}),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, TextContent
 
 from stream.bootstrap.serving import http
 from stream.contracts.access import Role
@@ -66,6 +66,12 @@ def structured(result: CallToolResult) -> Mapping[str, Any]:
     assert not result.isError, result.content
     assert result.structuredContent is not None
     return result.structuredContent
+
+
+def said(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 async def check(session: ClientSession, phone: str, org: str = ORG) -> CallToolResult:
@@ -186,16 +192,46 @@ async def test_an_org_that_the_key_is_not_for_does_not_exist(world: World, org: 
         assert structured(await check(session, ZOE))["found"]
         refused = await check(session, ZOE, org)
     assert refused.isError
-    assert refused.content[0].text.endswith(f"org '{org}' is not known")  # type: ignore[union-attr]
+    assert said(refused) == f"org '{org}' is not known; you may ask about: {ORG}"
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [{"phone": ZOE}, {"phone": "", "org_id": ORG}, {"phone": "1" * 65, "org_id": ORG}, {"phone": 7, "org_id": "A B"}],
+    ("arguments", "says"),
+    [
+        ({"phone": ZOE}, "org_id: Field required. check_points takes phone and org_id"),
+        ({"phone": "", "org_id": ORG}, "phone: String should have at least 1 character. check_points takes"),
+        ({"phone": "1" * 65, "org_id": ORG}, "phone: String should have at most 64 characters"),
+        ({"phone": 7, "org_id": "A B"}, "phone: Input should be a valid string; org_id: String should match pattern"),
+    ],
 )
-async def test_arguments_that_cannot_be_are_refused(world: World, arguments: dict[str, object]) -> None:
+async def test_arguments_that_cannot_be_are_refused_with_what_to_send(
+    world: World, arguments: dict[str, object], says: str
+) -> None:
     async with http_session(world) as session:
-        assert (await session.call_tool("check_points", arguments)).isError
+        refused = await session.call_tool("check_points", arguments)
+    assert refused.isError
+    assert said(refused).startswith(says)
+
+
+async def test_a_tool_that_there_is_not_is_said_with_those_there_are(world: World) -> None:
+    async with http_session(world) as session:
+        refused = await session.call_tool("give_points", {})
+    assert refused.isError
+    assert said(refused) == "there is no tool 'give_points': there are check_points, explain_points"
+
+
+async def test_a_fault_of_ours_says_nothing_of_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(world.views), "customers_at_phone", lambda *_, **__: 1 // 0)
+    async with http_session(world) as session:
+        failed = await check(session, ZOE)
+    assert failed.isError
+    assert said(failed) == "that went wrong here, and is logged: tell whoever runs this"
+
+
+async def test_over_http_no_stream_is_kept_open_on_which_nothing_would_come(world: World) -> None:
+    headers = {"authorization": f"Bearer {LOCAL_KEY}", "accept": "text/event-stream"}
+    async with address_of(world) as address, httpx.AsyncClient(headers=headers) as client:
+        assert (await client.get(address)).status_code == 405
 
 
 async def test_answers_say_how_old_they_are(world: World) -> None:

@@ -246,7 +246,7 @@ BODIES: list[Any] = [
 ]
 RAW = [b"", b"null", b"[" * 50_000, b'{"a":' * 20_000, b"\xff\xfe", b'{"orgId": NaN}', rb'{"\ud800": 1}', b'"x"']
 ENDLESS = f"{IN}/alerts/stream"
-USUAL = {"orgId": ORG, "phone": "5551234567"}
+USUAL = {"orgId": ORG, "phone": "5551234567", "reason": "r"}
 """What routes must be given."""
 
 

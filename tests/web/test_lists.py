@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +80,21 @@ async def every_page(client: httpx.AsyncClient, path: str, limit: int) -> list[l
         ("/keys", 5),
         ("/settings/versions", 1),
         ("/deliveries", 1),
+        ("/audit", 0),
+        ("/members", 0),
+        ("", 2),
     ],
 )
 async def test_pages_hold_everything_once_in_the_lists_order(crowd: World, path: str, count: int) -> None:
+    here = HERE + path if path else "/api/v1/orgs"
     async with crowd.client() as client:
-        (whole, *_) = await every_page(client, HERE + path, 500)
+        (whole, *_) = await every_page(client, here, 500)
         for limit in (1, 2, 3):
-            pages = await every_page(client, HERE + path, limit)
+            pages = await every_page(client, here, limit)
             assert [item for page in pages for item in page] == whole
             assert all(len(page) <= limit for page in pages)
-        exported = (await client.get(HERE + path, params={"export": "json"})).json()
-        table = (await client.get(HERE + path, params={"export": "csv"})).text
+        exported = (await client.get(here, params={"export": "json"})).json()
+        table = (await client.get(here, params={"export": "csv"})).text
     assert len(whole) == count
     assert exported == whole
     rows = list(csv.reader(io.StringIO(table)))
@@ -142,6 +147,9 @@ async def test_dead_letters_are_filtered_and_counted_by_reason(crowd: World) -> 
     async with crowd.client() as client:
         found = (await client.get(f"{HERE}/dead-letters", params={"reason": "REASON 1"})).json()["items"]
         reasons = (await client.get(f"{HERE}/dead-letters/reasons")).json()["items"]
+        exported = [(await client.get(f"{HERE}/dead-letters/reasons?export={how}")) for how in ("json", "csv")]
+    assert exported[0].json() == reasons
+    assert len(exported[1].text.splitlines()) == len(reasons) + 1
     assert {letter["reason"] for letter in found} == {"reason 1"}
     assert [(each["reason"], each["count"]) for each in reasons] == [
         ("reason 0", 4),
@@ -190,13 +198,31 @@ async def test_a_stream_ends_after_its_longest_time(world: World) -> None:
 
 
 async def test_streams_are_not_without_number(world: World) -> None:
-    streams = Streams(1)
-    first = streams.respond(whenever_changed(world.views, list, heartbeat_seconds=0.01)).body_iterator
+    streams = Streams(most=2, each=1)
+
+    def opened(caller: str) -> AsyncIterator[bytes]:
+        events = whenever_changed(world.views, list, heartbeat_seconds=0.01)
+        return streams.respond(caller, lambda: True, events).body_iterator  # type: ignore[return-value]
+
+    first, late = opened("ana"), opened("ana")
     assert await anext(first) == b": still here\n\n"
-    with pytest.raises(Problem):
-        streams.respond(whenever_changed(world.views, list))
+    assert [event async for event in late] == [], "it was let in, but another was faster"
+    for caller, status in (("ana", 429), ("bob", None), ("eve", 503)):
+        if status is None:
+            assert await anext(opened(caller)) == b": still here\n\n"
+            continue
+        with pytest.raises(Problem) as refused:
+            opened(caller)
+        assert refused.value.status == status
     await first.aclose()  # type: ignore[attr-defined]
-    streams.respond(whenever_changed(world.views, list))
+    assert await anext(opened("ana")) == b": still here\n\n"
+
+
+async def test_who_may_no_longer_see_it_hears_no_more(world: World) -> None:
+    allowed = iter([True, False])
+    events = whenever_changed(world.views, list, heartbeat_seconds=0.01)
+    body = Streams().respond("ana", lambda: next(allowed), events).body_iterator
+    assert [event async for event in body] == [b": still here\n\n"]
 
 
 HOSTILE = ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\u202egnirts", "x" * 10_000]

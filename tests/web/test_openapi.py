@@ -52,6 +52,18 @@ def test_every_operation_has_a_name_a_description_and_its_failures() -> None:
     assert names.most_common(1)[0][1] == 1
 
 
+def test_every_list_can_be_exported() -> None:
+    found: dict[str, Any] = yaml.safe_load(as_yaml())
+    lists = {name for name, schema in found["components"]["schemas"].items() if "items" in schema.get("properties", {})}
+    answers = {path: operations["get"] for path, operations in found["paths"].items() if "get" in operations}
+    listing = [path for path, each in answers.items() if any(f"/{name}'" in str(each["responses"]) for name in lists)]
+    exported = [
+        path for path, each in answers.items() if "export" in {one["name"] for one in each.get("parameters", [])}
+    ]
+    assert len(listing) == len(lists) == 13
+    assert listing == exported
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world_of(tmp_path_factory.mktemp("openapi"), many())

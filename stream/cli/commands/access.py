@@ -19,6 +19,7 @@ users = typer.Typer(no_args_is_help=True, help="People who log in to the dashboa
 
 EveryOrgOption = Annotated[bool, typer.Option("--every-org", help="For every org, instead of one.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="What they may do; each may all that the ones before may.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, for the audit.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
 
 
@@ -30,6 +31,7 @@ def create_key(
     days: Annotated[int, typer.Option("--days", min=0, max=3650, help="Ends after so many days; 0: never.")] = 365,
     org: OrgOption = None,
     every_org: EveryOrgOption = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -37,7 +39,12 @@ def create_key(
     """Create an API key and print its token, which is kept nowhere."""
     made = invocation(context, config, debug).configured(
         lambda points, settings: points.create_key(
-            settings, org=_org(settings, org, every_org), name=name, role=role.value, days=days
+            settings,
+            org=_org(settings, org, every_org),
+            name=name,
+            role=role.value,
+            days=days,
+            reason=reason or "keys create",
         )
     )
     show(made, as_json=as_json)
@@ -65,6 +72,7 @@ def revoke_key(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as the list shows it.")],
     org: OrgOption = None,
     every_org: EveryOrgOption = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -73,7 +81,7 @@ def revoke_key(
 
     async def revoked(points: EntryPoints, settings: Configuration) -> object:
         chosen_org = _org(settings, org, every_org)
-        found = await points.revoke_key(settings, org=chosen_org, key=key)
+        found = await points.revoke_key(settings, org=chosen_org, key=key, reason=reason or "keys revoke")
         if found is None:
             raise Failed(f"org {chosen_org} has no key {key}. loyalty keys list shows those there are.")
         return found
@@ -94,6 +102,7 @@ def add_user(
     ] = False,
     org: OrgOption = None,
     every_org: EveryOrgOption = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -102,7 +111,12 @@ def add_user(
     password = None if keep_password else _password(password_stdin)
     made = invocation(context, config, debug).configured(
         lambda points, settings: points.set_user(
-            settings, org=_org(settings, org, every_org), name=name, role=role.value, password=password
+            settings,
+            org=_org(settings, org, every_org),
+            name=name,
+            role=role.value,
+            password=password,
+            reason=reason or "users add",
         )
     )
     show(made, as_json=as_json)
@@ -130,13 +144,16 @@ def remove_user(
     name: NameArgument,
     org: OrgOption = None,
     every_org: EveryOrgOption = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Take somebody's role in an org. Their sessions see it at once."""
     removed = invocation(context, config, debug).configured(
-        lambda points, settings: points.remove_user(settings, org=_org(settings, org, every_org), name=name)
+        lambda points, settings: points.remove_user(
+            settings, org=_org(settings, org, every_org), name=name, reason=reason or "users remove"
+        )
     )
     show(removed, as_json=as_json)
 
@@ -146,6 +163,7 @@ def disable_user(
     context: typer.Context,
     name: NameArgument,
     undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -153,7 +171,7 @@ def disable_user(
     """Shut somebody out of every org; their sessions end now."""
 
     async def disabled(points: EntryPoints, settings: Configuration) -> object:
-        found = await points.disable_user(settings, name=name, disabled=not undo)
+        found = await points.disable_user(settings, name=name, disabled=not undo, reason=reason or "users disable")
         if found is None:
             raise Failed(f"there is no user {name}.")
         return found

@@ -150,6 +150,7 @@ def assign(
     case: CaseArgument,
     to: Annotated[str | None, typer.Argument(metavar="NAME", help="Who is to look after it.")] = None,
     nobody: Annotated[bool, typer.Option("--nobody", help="Nobody any more.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why.")] = None,
     by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -158,7 +159,7 @@ def assign(
     """Say who looks after it."""
     if (to is None) != nobody:
         raise typer.BadParameter("give NAME, or --nobody")
-    _decide(context, config, debug, as_json, case, lambda _: AssignCase(case, actor(by), to))
+    _decide(context, config, debug, as_json, case, lambda _: AssignCase(case, actor(by), to, reason))
 
 
 @app.command(epilog='Example: loyalty cases resolve brand_example:3528:1 --reason "corrected at Alpine IQ"')

@@ -64,14 +64,23 @@ class CustomerQueries(Reader):
         return [_customer_row(org, row) for row in rows]
 
     def customers_found(
-        self, text: str, org: str, chosen: Chosen = EVERYBODY, *, after: int = 0, limit: int = 100
+        self,
+        text: str,
+        org: str,
+        chosen: Chosen = EVERYBODY,
+        *,
+        contacts: bool = True,
+        after: int = 0,
+        limit: int = 100,
     ) -> list[CustomerRow]:
-        """Customers of whom a word begins like each of those in `text` (see `search`), in a lasting order: `after` is
-        the last one's `number`. One whose id is `text` comes first."""
-        expression = match_expression(text)
+        """Customers of whom a word begins like each of those in `text` (see `match_expression`), in a lasting order:
+        `after` is the last one's `number`. Without `contacts` a phone number or e-mail address must be given whole."""
+        where, values = _where(org, chosen)
+        if "@" in text and not contacts:
+            return self._with_email(text.strip(), org, where, values, after, limit)
+        expression = match_expression(text, contacts=contacts)
         if not expression:
             return []
-        where, values = _where(org, chosen)
         rows = self.rows(
             f"""SELECT e.number, {_PERSON_OF_E}, p.customer, {_PROFILE_OF_P}
                 FROM people_search f CROSS JOIN people e ON e.number = f.rowid
@@ -79,6 +88,18 @@ class CustomerQueries(Reader):
                 WHERE people_search MATCH ? AND f.rowid > ? AND e.org = ? AND e.erased_at IS NULL {where}
                 ORDER BY f.rowid LIMIT ?""",
             (expression, after, org, *values, limit),
+        )
+        return [_customer_row(org, row) for row in rows]
+
+    def _with_email(
+        self, email: str, org: str, where: str, values: tuple[Cell, ...], after: int, limit: int
+    ) -> list[CustomerRow]:
+        rows = self.rows(
+            f"""SELECT e.number, {_PERSON_OF_E}, p.customer, {_PROFILE_OF_P}
+                FROM people e CROSS JOIN profiles p ON p.org = e.org AND p.customer = e.customer
+                WHERE e.org = ? AND lower(e.email) = lower(?) AND e.email IS NOT NULL AND e.number > ? {where}
+                ORDER BY e.number LIMIT ?""",
+            (org, email, after, *values, limit),
         )
         return [_customer_row(org, row) for row in rows]
 

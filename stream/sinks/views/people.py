@@ -54,12 +54,15 @@ def phone_terms(phones: tuple[str, ...]) -> str:
     return " ".join(terms)
 
 
-def match_expression(text: str) -> str:
+def match_expression(text: str, *, contacts: bool = True) -> str:
     """`text` as an FTS5 query: every word must begin a word of the person; a phone number counts as one word.
 
-    Empty when there is nothing to search for.
+    Without `contacts` a number must be given whole (or its last four digits, which are shown to everybody), and e-mail
+    addresses are not looked at: who does not see contact data must not find it out digit by digit. Empty when there is
+    nothing to search for.
     """
     digits = re.sub(r"\D", "", text)
     if len(digits) >= MIN_PHONE_DIGITS and not re.search(r"[^\W\d_]|@", text):
-        return f'"{digits}"*'
-    return " ".join(f'"{word}"*' for word in re.findall(r"\w+", text))
+        return f'"{digits}"*' if contacts else f'{{customer}} : ("{digits}"*) OR {{phone_terms}} : ("{digits}")'
+    words = [f'"{word}"*' for word in re.findall(r"\w+", text)]
+    return " ".join(words) if contacts or not words else f"{{customer name}} : ({' AND '.join(words)})"

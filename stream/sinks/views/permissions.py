@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+from itertools import islice
+
 import msgspec
 
-from stream.contracts.access import Account, ApiKey, Role
+from stream.contracts.access import ALL_ORGS, Account, ApiKey, Role
 from stream.sinks.views.connection import Reader, Row, number
-from stream.sinks.views.shown import AuditEntry, OrgKey, OrgMember
+from stream.sinks.views.shown import AuditEntry, OpenSession, OrgKey, OrgMember
 
 _json = msgspec.json.decode
 
@@ -48,15 +51,28 @@ class PermissionQueries(Reader):
         rows = self.rows("SELECT EXISTS (SELECT 1 FROM api_keys) OR EXISTS (SELECT 1 FROM accounts)")
         return bool(rows[0][0])
 
-    def audit(self, org: str, *, after: tuple[int, str] | None = None, limit: int = 100) -> list[AuditEntry]:
-        """Changes that people and programs made in an org, newest first. `after`: the last one's time and id."""
+    def session(self, name: str) -> OpenSession | None:
+        """The session whose token has this hash; None when there is none (any more)."""
+        sql = "SELECT who, began_at, used_at FROM sessions WHERE hash = ? AND who IS NOT NULL"
+        rows = self.rows(sql, (name,))
+        return OpenSession(str(rows[0][0]), number(rows[0][1]), number(rows[0][2])) if rows else None
+
+    def sessions_unused_since(self, at: int, *, limit: int) -> list[str]:
+        """Hashes of sessions that were last used before `at` (UTC ms), the oldest first."""
+        rows = self.rows("SELECT hash FROM sessions WHERE used_at < ? ORDER BY used_at LIMIT ?", (at, limit))
+        return [str(name) for (name,) in rows]
+
+    def audit(
+        self, org: str, *, everywhere: bool = False, after: tuple[int, str] | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """Changes that people and programs made in an org (`everywhere`: and those that concern every org), newest
+        first. `after`: the last one's time and id."""
         beyond = "" if after is None else "AND (at, id) < (?, ?)"
-        rows = self.rows(
-            f"""SELECT org, at, id, action, actor, target, reason, detail FROM audit WHERE org = ? {beyond}
-                ORDER BY at DESC, id DESC LIMIT ?""",
-            (org, *(after or ()), limit),
-        )
-        return [_entry(row) for row in rows]
+        sql = f"""SELECT org, at, id, action, actor, target, reason, detail FROM audit WHERE org = ? {beyond}
+                  ORDER BY at DESC, id DESC LIMIT ?"""
+        orgs = (org, ALL_ORGS) if everywhere else (org,)
+        found = [[_entry(row) for row in self.rows(sql, (each, *(after or ()), limit))] for each in orgs]
+        return list(islice(heapq.merge(*found, key=lambda entry: (entry.at, entry.id), reverse=True), limit))
 
 
 def _key(row: Row) -> OrgKey:

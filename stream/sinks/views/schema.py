@@ -187,6 +187,10 @@ CREATE TABLE accounts (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOU
 CREATE TABLE memberships (
     name TEXT NOT NULL, org TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (name, org)) STRICT, WITHOUT ROWID;
 CREATE INDEX memberships_by_org ON memberships (org, name);
+-- Of browsers, by the hash of their token. `who` NULL: only a use is known, which is no session.
+CREATE TABLE sessions (
+    hash TEXT PRIMARY KEY, who TEXT, began_at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_use ON sessions (used_at);
 
 CREATE TABLE audit (
     org TEXT NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
@@ -216,6 +220,7 @@ CONTENT = (
     "api_keys",
     "accounts",
     "memberships",
+    "sessions",
     "audit",
 )
 """The tables that come from the log, with whose it is: emptied when it turns out to be another log."""

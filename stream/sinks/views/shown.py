@@ -225,6 +225,15 @@ class OrgMember:
 
 
 @dataclass(frozen=True)
+class OpenSession:
+    """A browser's session: whose (a principal's id), since when, and last used when, to the hour (UTC ms)."""
+
+    who: str
+    began_at: int
+    used_at: int
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     """A change that somebody made (UTC ms)."""
 

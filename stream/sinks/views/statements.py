@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from stream.contracts.access import Account, ApiKey, Membership
+from stream.contracts.access import Account, ApiKey, Membership, Session, SessionUsed
 from stream.contracts.audit import Action, Audited
 from stream.contracts.cursors import Cursor
 from stream.contracts.deliveries import Delivery
@@ -26,6 +26,12 @@ API_KEY = "INSERT OR REPLACE INTO api_keys VALUES (?, ?, ?)"
 ACCOUNT = "INSERT OR REPLACE INTO accounts VALUES (?, ?)"
 MEMBER = "INSERT OR REPLACE INTO memberships (name, org, role) VALUES (?, ?, ?)"
 NO_MEMBER = "DELETE FROM memberships WHERE name = ? AND org = ?"
+SESSION = """
+INSERT INTO sessions VALUES (?, ?, ?, ?)
+ON CONFLICT (hash) DO UPDATE SET who = excluded.who, began_at = excluded.began_at"""
+SESSION_USED = """
+INSERT INTO sessions VALUES (?, NULL, 0, ?)
+ON CONFLICT (hash) DO UPDATE SET used_at = max(used_at, excluded.used_at)"""
 AUDITED = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 DECIDED = """
 INSERT INTO letter_decisions VALUES (?, ?, ?, ?, ?, ?)
@@ -49,7 +55,7 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 def of_access(event: Event[Any]) -> list[Statement]:
-    """A key, an account or a membership."""
+    """A key, an account, a membership or a session."""
     match event.data:
         case ApiKey() as key:
             return [(API_KEY, (key.id, event.org, _json(key)))]
@@ -58,6 +64,10 @@ def of_access(event: Event[Any]) -> list[Statement]:
         case Membership(name=name, role=role):
             gone = (NO_MEMBER, (name, event.org))
             return [gone if role is None else (MEMBER, (name, event.org, role.value))]
+        case Session(hash=name, who=who, began_at=began):
+            return [(SESSION, (name, who, began, began))]
+        case SessionUsed(hash=name, used_at=used):
+            return [(SESSION_USED, (name, used))]
     return []
 
 
@@ -68,6 +78,8 @@ def removed_access(key: str) -> list[Statement]:
         "key": ("DELETE FROM api_keys WHERE id = ?", (name,)),
         "account": ("DELETE FROM accounts WHERE name = ?", (name,)),
         "user": (NO_MEMBER, (name, org)),
+        "session": ("DELETE FROM sessions WHERE hash = ?", (name,)),
+        "used": ("DELETE FROM sessions WHERE hash = ? AND who IS NULL", (name,)),
     }
     return [removals[kind]]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,6 +22,19 @@ from stream.web.access.passwords import Passwords
 from stream.web.auditing import audit_output
 
 NAME_CHARACTERS_MAX = 100
+SETTLE_SECONDS = 5.0
+"""How long an answer waits for a new password to be known."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the audit says of a change."""
+
+    action: Action
+    by: str
+    target: str
+    reason: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
 
 
 class AccessDesk:
@@ -38,11 +55,19 @@ class AccessDesk:
         self._passwords = passwords or Passwords()
 
     async def create_key(
-        self, org: str, *, name: str, role: Role, by: str, days: int | None = DEFAULT_DAYS
+        self,
+        org: str,
+        *,
+        name: str,
+        role: Role,
+        by: str,
+        days: int | None = DEFAULT_DAYS,
+        reason: str | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key for an org (`*`: every org), and its token, which is shown now and never again."""
         key, token = new_key(name=_plain(name), role=role, by=by, now=self._clock(), days=days)
-        await self._publish(_org(org), key, Action.KEY_CREATED, by, key.id, {"name": key.name, "role": role.value})
+        detail = {"name": key.name, "role": role.value}
+        await self._publish(_org(org), key, Change(Action.KEY_CREATED, by, key.id, reason, detail))
         return key, token
 
     async def revoke_key(self, org: str, key_id: str, *, by: str, reason: str | None = None) -> ApiKey | None:
@@ -53,7 +78,7 @@ class AccessDesk:
         key = found.key
         if key.revoked_at is None:
             key = msgspec.structs.replace(key, revoked_at=self._clock())
-            await self._publish(org, key, Action.KEY_REVOKED, by, key.id, {"name": key.name}, reason)
+            await self._publish(org, key, Change(Action.KEY_REVOKED, by, key.id, reason, {"name": key.name}))
         return key
 
     async def set_user(
@@ -64,23 +89,25 @@ class AccessDesk:
         A new password ends their sessions. Raises BadRecord for a name or password that cannot be, or a new user
         without a password.
         """
-        user, now = user_name(name), self._clock()
-        known = self._views.account(user) if self._views is not None else None
+        user = user_name(name)
         if password is not None:
-            made = (known.created_at, known.created_by) if known else (now, by)
-            account = Account(
-                name=user,
-                password=self._passwords.hash(password),
-                password_at=now,
-                created_at=made[0],
-                created_by=made[1],
-                disabled_at=known.disabled_at if known else None,
-            )
-            await self._publish(ALL_ORGS, account, Action.USER_SET, by, user, {"password": "changed"}, reason)
-        elif known is None and role is not None:
+            await self._set_password(user, password, Change(Action.USER_SET, by, user, reason, {"password": "changed"}))
+        elif role is not None and self._views is not None and self._views.account(user) is None:
             raise BadRecord(f"there is no user {user!r} yet: give a password too")
         detail = {"role": role.value if role else "none"}
-        await self._publish(_org(org), Membership(user, role), Action.USER_SET, by, user, detail, reason)
+        await self._publish(_org(org), Membership(user, role), Change(Action.USER_SET, by, user, reason, detail))
+
+    async def change_password(self, name: str, password: str, *, by: str) -> None:
+        """Somebody's own new password; their sessions end. Raises BadRecord for one that cannot be."""
+        changed_at = self._clock()
+        await self._set_password(name, password, Change(Action.PASSWORD_CHANGED, by, name, "their own"))
+
+        def known(views: Views) -> bool:
+            account = views.account(name)
+            return account is not None and account.password_at >= changed_at
+
+        with contextlib.suppress(TimeoutError):
+            await self._known_views().wait_for(known, timeout=SETTLE_SECONDS)
 
     async def disable_user(self, name: str, *, by: str, disabled: bool = True, reason: str | None = None) -> bool:
         """Shut somebody out everywhere (or let them in again); False when nobody has that name."""
@@ -89,8 +116,26 @@ class AccessDesk:
             return False
         account = msgspec.structs.replace(known, disabled_at=self._clock() if disabled else None)
         action = Action.USER_DISABLED if disabled else Action.USER_ENABLED
-        await self._publish(ALL_ORGS, account, action, by, name, {}, reason)
+        await self._publish(ALL_ORGS, account, Change(action, by, name, reason), self._orgs_of(name))
         return True
+
+    async def _set_password(self, name: str, password: str, change: Change) -> None:
+        encoded = await asyncio.to_thread(self._passwords.hash, password)
+        # Read after the slow part: whoever was shut out meanwhile stays so.
+        now, known = self._clock(), self._views.account(name) if self._views is not None else None
+        account = Account(
+            name=name,
+            password=encoded,
+            password_at=now,
+            created_at=known.created_at if known else now,
+            created_by=known.created_by if known else change.by,
+            disabled_at=known.disabled_at if known else None,
+        )
+        await self._publish(ALL_ORGS, account, change, self._orgs_of(name))
+
+    def _orgs_of(self, name: str) -> list[str]:
+        """Whose audit a change of somebody's account belongs into: every org's that they may look into."""
+        return list(self._views.roles(name)) if self._views is not None else []
 
     def _known_views(self) -> Views:
         if self._views is None:
@@ -98,19 +143,25 @@ class AccessDesk:
         return self._views
 
     async def _publish(
-        self,
-        org: str,
-        body: ApiKey | Account | Membership,
-        action: Action,
-        by: str,
-        target: str,
-        detail: dict[str, str],
-        reason: str | None = None,
+        self, org: str, body: ApiKey | Account | Membership, change: Change, audited: Sequence[str] = ()
     ) -> None:
-        now = self._clock()
+        """The change, after its entry in the audit of `audited` (none: of the org)."""
+        now, entry_id = self._clock(), secrets.token_hex(8)
         value = ACCESS.encode(body, org=org, at=now, source="access")
-        entry = audit_output(org, action, by, at=now, target=target, reason=reason, detail=detail)
-        await self._publisher.publish([entry])
+        entries = [
+            audit_output(
+                each,
+                change.action,
+                change.by,
+                at=now,
+                target=change.target,
+                reason=change.reason,
+                detail=change.detail,
+                entry_id=entry_id,
+            )
+            for each in audited or [org]
+        ]
+        await self._publisher.publish(entries)
         await self._publisher.publish([Output(topics.ACCESS.name, access_key(org, body), value)])
 
 

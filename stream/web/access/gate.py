@@ -12,13 +12,16 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stream.errors import Unreachable
 from stream.web.access.authenticator import Authenticator
 from stream.web.access.limits import RateLimit
 from stream.web.access.principals import Principal
 from stream.web.access.sessions import COOKIE
+from stream.web.headers import HEADERS
 from stream.web.problems import Problem, problem_response, wants_page
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,19 +32,6 @@ PUBLIC = frozenset({*HEALTH, LOG_IN, "/start", "/api/v1/session"})
 """Answered without authentication; `/api/v1/session` and `/start` are how one authenticates."""
 PUBLIC_FOLDER = "/assets/"
 BODY_BYTES_MAX = 1 << 18
-CONTENT_SECURITY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "content-security-policy": CONTENT_SECURITY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
 FAILURES_A_MINUTE = 60
 
 
@@ -68,8 +58,11 @@ class Gate:
         except Problem as problem:
             answer = problem_response(problem.status, problem.detail, path=scope["path"], headers=problem.headers)
             await _to_log_in(scope, problem, answer)(scope, receive, with_headers)
-            return
-        await self._app(scope, _limited(receive), with_headers)
+        except Unreachable as error:
+            answer = problem_response(503, str(error), path=scope["path"], headers={"retry-after": "5"})
+            await answer(scope, receive, with_headers)
+        else:
+            await self._app(scope, _limited(receive), with_headers)
 
     def _admit(self, scope: Scope) -> None:
         """Note who calls in the scope's state. Raises Problem when they must not come in."""
@@ -78,7 +71,7 @@ class Gate:
         if int(_digits(headers.get("content-length"))) > BODY_BYTES_MAX:
             raise Problem(413, f"a request has at most {BODY_BYTES_MAX} bytes")
         principal = self._principal(headers)
-        scope.setdefault("state", {})["principal"] = principal
+        scope.setdefault("state", {}).update(principal=principal, principal_now=lambda: self._principal(headers))
         if _public(scope):
             if changes and not _same_origin(headers, strict=False):
                 raise Problem(403, "the request comes from another site")
@@ -161,7 +154,6 @@ def _with_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("cache-control", "no-store")
             if scope["scheme"] == "https":
                 headers.setdefault("strict-transport-security", "max-age=31536000")
         await send(message)
@@ -178,7 +170,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > BODY_BYTES_MAX:
-            raise Problem(413, f"a request has at most {BODY_BYTES_MAX} bytes")
+            raise HTTPException(413, f"a request has at most {BODY_BYTES_MAX} bytes")
         return message
 
     return receiving

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from stream.contracts.access import ALL_ORGS, Role
 
+LOCAL = "local"
+CONFIGURED = "key:configured"
+USER = "user:"
+KEY = "key:"
+"""How principals are called: by a fixed word, or by what they are and their name."""
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -20,6 +26,11 @@ class Principal:
     name: str
     roles: Mapping[str, Role]
     in_browser: bool = False
+
+    @property
+    def account(self) -> str | None:
+        """The name that they log in with; None: it is no person with a password."""
+        return self.id.removeprefix(USER) if self.id.startswith(USER) else None
 
     def role_in(self, org: str) -> Role | None:
         """The stronger of the role in this org and in every org; None: the org does not exist for them."""
@@ -40,6 +51,6 @@ class Principal:
         return self.may(Role.SUPPORT, org)
 
 
-def local(name: str = "local") -> Principal:
+def local(name: str = LOCAL) -> Principal:
     """Whoever may read the data folder may everything."""
     return Principal(name, name, {ALL_ORGS: Role.ADMIN})

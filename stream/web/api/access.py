@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from stream.contracts.access import Role
+from stream.contracts.access import ALL_ORGS, Role
 from stream.sinks.views.shown import AuditEntry, OrgKey, OrgMember
 from stream.web.access.desk import NAME_CHARACTERS_MAX
 from stream.web.access.keys import DEFAULT_DAYS
@@ -33,15 +33,17 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8,16}$")]
 UserName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,63}$")]
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
+Reason = Annotated[str, Query(min_length=1, max_length=2000, pattern=r"\S", description="Why, for the audit.")]
 
 
 class CreateKey(BaseModel):
-    """`days` null: it does not expire."""
+    """`name`: what it is for. `days` null: it does not expire."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=r"\S")
     role: Role
     days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = DEFAULT_DAYS
+    reason: Words | None = None
 
 
 class SetMember(BaseModel):
@@ -50,7 +52,7 @@ class SetMember(BaseModel):
     model_config = ConfigDict(extra="forbid")
     role: Role
     password: str | None = Field(None, min_length=SHORTEST, max_length=LONGEST)
-    reason: Words | None = None
+    reason: Words
 
 
 @router.get("/keys", response_model=Page[KeyShown])
@@ -71,15 +73,15 @@ def keys(here: Admin, cursor: Cursor = None, limit: Limit = LIMIT, export: Expor
 async def create_key(here: Admin, body: CreateKey) -> NewKey:
     """A new key. Its token is in this answer and nowhere else."""
     key, token = await here.site.access.create_key(
-        here.org, name=body.name, role=body.role, by=here.caller.id, days=body.days
+        here.org, name=body.name, role=body.role, by=here.caller.id, days=body.days, reason=body.reason
     )
     return {"key": key_shown(OrgKey(here.org, key)), "token": token}
 
 
 @router.delete("/keys/{key}")
-async def revoke_key(here: Admin, key: KeyId) -> KeyShown:
+async def revoke_key(here: Admin, key: KeyId, reason: Reason) -> KeyShown:
     """The key ends now."""
-    found = await here.site.access.revoke_key(here.org, key, by=here.caller.id)
+    found = await here.site.access.revoke_key(here.org, key, by=here.caller.id, reason=reason)
     if found is None:
         raise not_found(f"key {key!r}")
     return key_shown(OrgKey(here.org, found))
@@ -113,20 +115,21 @@ async def set_member(here: Admin, name: UserName, body: SetMember) -> MemberShow
 
 
 @router.delete("/members/{name}", status_code=204)
-async def remove_member(here: Admin, name: UserName) -> Response:
+async def remove_member(here: Admin, name: UserName, reason: Reason) -> Response:
     """Take somebody's role in the org."""
     if here.org not in here.site.views.roles(name):
         raise not_found(f"member {name!r}")
-    await here.site.access.set_user(here.org, name, None, by=here.caller.id)
+    await here.site.access.set_user(here.org, name, None, by=here.caller.id, reason=reason)
     return Response(status_code=204)
 
 
 @router.get("/audit", response_model=Page[AuditShown])
 def audit(here: Admin, cursor: Cursor = None, limit: Limit = LIMIT, export: Export = None) -> Response:
-    """Who changed what and why, newest first."""
+    """Who changed what and why, newest first; for who administers every org, what concerns all of them too."""
+    everywhere = here.caller.may(Role.ADMIN, ALL_ORGS)
     listing: Listing[AuditEntry, AuditShown] = Listing(
         f"audit-{here.org}",
-        lambda after, limit: here.site.views.audit(here.org, after=after, limit=limit),
+        lambda after, limit: here.site.views.audit(here.org, everywhere=everywhere, after=after, limit=limit),
         lambda entry: (entry.at, entry.id),
         tuple[Whole, str],
         audit_shown,

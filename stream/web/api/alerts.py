@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from stream.sinks.views.shown import SentDelivery, ShownAlert
-from stream.web.events import Event, Streams, whenever_changed
+from stream.web.events import Event, whenever_changed
 from stream.web.listing import (
     CURSOR_CHARACTERS_MAX,
     LIMIT,
@@ -23,7 +23,7 @@ from stream.web.listing import (
     encode_cursor,
     json_response,
 )
-from stream.web.requests import Viewer
+from stream.web.requests import Viewer, streamed
 from stream.web.shapes.happenings import AlertShown, DeliveryShown, alert_shown, delivery_shown
 
 router = APIRouter(prefix="/api/v1/orgs/{org}", tags=["alerts"])
@@ -83,8 +83,7 @@ async def stream(
                 places[alert.partition] = alert.offset
                 yield Event("alert", alert_shown(alert), encode_cursor(places))
 
-    streams: Streams = request.app.state.streams
-    return streams.respond(whenever_changed(views, look))
+    return streamed(request, org, whenever_changed(views, look))
 
 
 @router.get("/deliveries", response_model=Page[DeliveryShown])

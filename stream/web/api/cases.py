@@ -72,6 +72,7 @@ class Assign(_Body):
 
     action: Literal["assign"]
     to: Annotated[str, Field(min_length=1, max_length=64)] | None
+    reason: Words | None = None
 
 
 class Resolve(_Body):
@@ -165,7 +166,7 @@ def _decision(here: InOrg, case_id: str, action: AnyAction) -> CaseDecision:
         case Note():
             return NoteCase(case_id, by, action.note)
         case Assign():
-            return AssignCase(case_id, by, _somebody(action.to))
+            return AssignCase(case_id, by, _somebody(action.to), action.reason)
         case Resolve():
             return ResolveCase(case_id, by, action.reason)
 

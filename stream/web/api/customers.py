@@ -56,7 +56,8 @@ def customers(
     limit: Limit = LIMIT,
     export: Export = None,
 ) -> Response:
-    """Customers in order of their id; with `q` those whose words begin like those in it."""
+    """Customers in order of their id; with `q` those whose words begin like those in it. To whom contact data is
+    masked, a phone number or e-mail address finds somebody only when it is given whole."""
     chosen = Chosen(verdict.value if verdict else None, tier, shop, case)
     listing = _listed(here, chosen) if q is None else _found(here, chosen, q)
     return listing.answer(cursor, limit, export)
@@ -119,7 +120,7 @@ def _found(here: InOrg, chosen: Chosen, text: str) -> Listing[CustomerRow, Custo
     return Listing(
         f"customers-{here.org}",
         lambda after, limit: here.site.views.customers_found(
-            text, here.org, chosen, after=after[0] if after else 0, limit=limit
+            text, here.org, chosen, contacts=contacts, after=after[0] if after else 0, limit=limit
         ),
         lambda row: (row.number,),
         tuple[Whole],

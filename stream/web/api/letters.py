@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from stream.sinks.views.shown import DeadLetter
+from stream.sinks.views.shown import DeadLetter, LetterReason
 from stream.web.etags import tag_of
-from stream.web.listing import LIMIT, Cursor, Export, Limit, Listing, Page, etagged
+from stream.web.listing import LIMIT, Cursor, Export, Limit, Listing, Page, etagged, json_response
 from stream.web.requests import Manager, Viewer
 from stream.web.shapes.happenings import LetterShown, letter_shown
 
@@ -75,15 +75,21 @@ def letters(
     return listing.answer(cursor, limit, export)
 
 
-@router.get("/reasons")
-def reasons(here: Viewer) -> Reasons:
+@router.get("/reasons", response_model=Reasons)
+def reasons(here: Viewer, export: Export = None) -> Response:
     """How many undecided ones there are for each reason, the most frequent first."""
-    return {
-        "items": [
-            {"stage": each.stage, "reason": each.reason, "count": each.count}
-            for each in here.site.views.letter_reasons(here.org)
-        ]
-    }
+    found = here.site.views.letter_reasons(here.org)
+    listing: Listing[LetterReason, ReasonShown] = Listing(
+        f"reasons-{here.org}",
+        lambda after, _: found if after is None else [],
+        lambda each: (each.stage, each.reason),
+        tuple[str, str],
+        lambda each: {"stage": each.stage, "reason": each.reason, "count": each.count},
+        tuple(ReasonShown.__annotations__),
+    )
+    if export is not None:
+        return listing.answer(None, LIMIT, export)
+    return json_response({"items": [listing.shown(each) for each in found]})
 
 
 @router.get("/{place}", response_model=LetterShown)

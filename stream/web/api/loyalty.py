@@ -23,12 +23,13 @@ router = APIRouter(prefix="/api/loyalty", tags=["loyalty"])
 
 
 class SyncRequest(BaseModel):
-    """Without `customerId` the whole org is synced."""
+    """Without `customerId` the whole org is synced. `reason`: why, for the audit."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     org_id: str = Field(alias="orgId", pattern=ORG_PATTERN)
     customer_id: str | None = Field(None, alias="customerId", pattern=ID_PATTERN)
+    reason: str | None = Field(None, min_length=1, max_length=2000, pattern=r"\S")
 
 
 class StatsAnswer(TypedDict):
@@ -51,7 +52,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[!-~]+$",
-        description="The same key again asks for the same run.",
+        description="The same key again asks for the same run. It belongs to what is asked for: with another org or "
+        "customer it is another run.",
     ),
 ]
 
@@ -67,10 +69,12 @@ async def sync(
     role = Role.MANAGER if body.customer_id is None else Role.SUPPORT
     require(site, caller, body.org_id, role)
     if body.customer_id is None:
-        answer = await site.service.sync_all_customers(body.org_id, by=caller.id, key=key, wait_seconds=wait)
+        answer = await site.service.sync_all_customers(
+            body.org_id, by=caller.id, key=key, wait_seconds=wait, reason=body.reason
+        )
     else:
         answer = await site.service.sync_customer(
-            body.customer_id, body.org_id, by=caller.id, key=key, wait_seconds=wait
+            body.customer_id, body.org_id, by=caller.id, key=key, wait_seconds=wait, reason=body.reason
         )
     ended = answer["status"] in ("completed", "failed")
     return json_response(answer, status=200 if ended else 202, headers={"location": answer["follow"]})

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from stream.contracts.access import Role
 from stream.errors import Unreachable
 from stream.web.etags import tag_of
-from stream.web.listing import etagged
+from stream.web.listing import LIMIT, Cursor, Export, Limit, Listing, Page, etagged
 from stream.web.requests import Caller, TheSite, Viewer
 from stream.web.shapes.status import OrgStatus, status_of
 from stream.web.site import Following
@@ -30,10 +31,6 @@ class Status(TypedDict):
 class OrgListed(TypedDict):
     id: str
     role: str
-
-
-class Orgs(TypedDict):
-    items: list[OrgListed]
 
 
 class Me(TypedDict):
@@ -58,11 +55,19 @@ def me(caller: Caller) -> Me:
     return {"id": caller.id, "name": caller.name, "roles": {org: role.value for org, role in caller.roles.items()}}
 
 
-@router.get("/orgs")
-def orgs(site: TheSite, caller: Caller) -> Orgs:
+@router.get("/orgs", response_model=Page[OrgListed])
+def orgs(site: TheSite, caller: Caller, cursor: Cursor = None, limit: Limit = LIMIT, export: Export = None) -> Response:
     """The orgs that the caller may see, with their role there."""
-    roles = {org: caller.role_in(org) for org in site.views.orgs()}
-    return {"items": [{"id": org, "role": role.value} for org, role in roles.items() if role is not None]}
+    own = sorted(caller.orgs(site.views.orgs()))
+    listing: Listing[str, OrgListed] = Listing(
+        "orgs",
+        lambda after, limit: [org for org in own if after is None or org > after[0]][:limit],
+        lambda org: (org,),
+        tuple[str],
+        lambda org: {"id": org, "role": (caller.role_in(org) or Role.VIEWER).value},
+        tuple(OrgListed.__annotations__),
+    )
+    return listing.answer(cursor, limit, export)
 
 
 @router.get("/orgs/{org}", response_model=OrgStatus)

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from stream.sinks.views.happenings import asked_at
 from stream.sinks.views.shown import Run
 from stream.web.etags import tag_of
-from stream.web.events import Event, Streams, whenever_changed
+from stream.web.events import Event, whenever_changed
 from stream.web.listing import LIMIT, Cursor, Export, Limit, Listing, Page, etagged
 from stream.web.problems import not_found
-from stream.web.requests import ID_PATTERN, InOrg, Viewer
+from stream.web.requests import ID_PATTERN, InOrg, Viewer, streamed
 from stream.web.shapes.runs import RunShown, run_shown
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/runs", tags=["runs"])
@@ -66,8 +66,8 @@ async def events(request: Request, here: Viewer, run: RunId) -> Response:
             first, last = False, now
             yield Event("run", now)
 
-    streams: Streams = request.app.state.streams
-    return streams.respond(whenever_changed(here.site.views, look, over=lambda: last["outcome"] is not None))
+    events = whenever_changed(here.site.views, look, over=lambda: last["outcome"] is not None)
+    return streamed(request, here.org, events)
 
 
 def _shown(here: InOrg, run: str) -> RunShown:

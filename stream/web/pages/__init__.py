@@ -13,6 +13,7 @@ from stream.web.pages import (
     live,
     login,
     lookup,
+    password,
     problems,
     runs,
     settings,
@@ -31,6 +32,7 @@ def routers() -> list[APIRouter]:
         for part in (
             assets,
             login,
+            password,
             live,
             today,
             lookup,

@@ -20,6 +20,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/assets/{path:path}")
 def packaged(request: Request, path: str) -> Response:
     """One file; only those that are packaged."""
+    if "\0" in path:  # no file's name has it, and asking for one fails
+        raise not_found("the file")
     file = (ASSETS / path).resolve()
     if not file.is_relative_to(ASSETS) or not file.is_file():
         raise not_found("the file")

@@ -96,7 +96,7 @@ def _list(page: Page) -> CustomerList:
     after = query.get("after", "")
     if text:
         place = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else 0
-        rows = views.customers_found(text, org, chosen, after=place, limit=AT_ONCE + 1)
+        rows = views.customers_found(text, org, chosen, contacts=page.supports, after=place, limit=AT_ONCE + 1)
     else:
         rows = views.customers(org, chosen, after=after[:64], limit=AT_ONCE + 1)
     more = None

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from stream.sinks.views import shown_pages
-from stream.web.events import Event, Streams, whenever_changed
+from stream.web.events import Event, whenever_changed
 from stream.web.pages import words
 from stream.web.pages.page import Page, freshness_of, page_of
 from stream.web.pages.rendering import document
 from stream.web.pages.routes import PageRoute
+from stream.web.requests import streamed
 
 WITH_NEWS = ("/", "/cases")
 
@@ -48,13 +49,7 @@ async def live(request: Request) -> Response:
                 said[name] = text
                 yield Fragment(name, text)
 
-    return streams(request).respond(whenever_changed(page.views, look))
-
-
-def streams(request: Request) -> Streams:
-    """The open streams of the app."""
-    found: Streams = request.app.state.streams
-    return found
+    return streamed(request, page.org, whenever_changed(page.views, look))
 
 
 def current(page: Page) -> Page:

@@ -7,9 +7,8 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from stream.web.access.cookies import clear_session, set_session
-from stream.web.access.gate import session_cookie
-from stream.web.access.limits import RateLimit
+from stream.web.access.attempts import seconds_to_wait
+from stream.web.access.cookies import begin_session, end_session
 from stream.web.pages.rendering import document
 from stream.web.pages.routes import PageRoute, field, form_of, see
 from stream.web.requests import site
@@ -30,24 +29,21 @@ async def log_in(request: Request) -> Response:
     """Begin a session, and go where one wanted to."""
     fields, here = await form_of(request), site(request)
     name, wanted = field(fields, "name").lower()[:NAME_CHARACTERS], field(fields, "next")
-    if wait := _wait(request, name):
+    if wait := seconds_to_wait(request, name):
         return _form(wanted, name=name, failed=f"Too many attempts: wait {wait:.0f} s.", status=429)
     caller = await asyncio.to_thread(here.authenticator.by_password, name, fields.get("password", [""])[0])
     if caller is None:
         return _form(wanted, name=name, failed="Name and password do not fit together.", status=401)
     answer = see(own_path(wanted))
-    set_session(answer, here.sessions.begin(caller.id), request)
+    await begin_session(here.sessions, request, answer, caller.id)
     return answer
 
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """End the session."""
-    token = session_cookie(request.headers.getlist("cookie"))
-    if token:
-        site(request).sessions.end(token)
     answer = see("/login")
-    clear_session(answer, request)
+    await end_session(site(request).sessions, request, answer)
     return answer
 
 
@@ -55,12 +51,6 @@ def own_path(wanted: str) -> str:
     """Where to go: a path of this site, else its first page."""
     plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
     return wanted if plain and not any(ord(each) < 32 for each in wanted) else "/"
-
-
-def _wait(request: Request, name: str) -> float:
-    attempts: RateLimit = request.app.state.attempts
-    callers = (f"name:{name}", f"from:{request.client.host if request.client else ''}")
-    return max(attempts.wait(caller) for caller in callers)
 
 
 def _form(wanted: str, *, name: str = "", failed: str | None = None, status: int = 200) -> Response:

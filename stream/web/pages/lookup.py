@@ -94,7 +94,7 @@ def _found(page: Page, text: str) -> LookUp:
         return LookUp(text, several=tuple(rows), why="Several customers share this number. Ask for the name.")
     if found.why is Why.UNKNOWN:
         return LookUp(text, why="No customer has this number. It may be written otherwise in the point of sale.")
-    several = page.views.customers_found(text, page.org, limit=MATCHES)
+    several = page.views.customers_found(text, page.org, contacts=page.supports, limit=MATCHES)
     if len(several) == 1:
         row = several[0]
         return LookUp(text, _answer(page, counter.Found(row.customer), row.profile), run=synced(page, row.customer))

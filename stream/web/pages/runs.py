@@ -18,12 +18,13 @@ from stream.web.events import Event, whenever_changed
 from stream.web.pages import moments, words
 from stream.web.pages.charts import Drawn
 from stream.web.pages.figures import drawn_figures
-from stream.web.pages.live import Fragment, current, streams
+from stream.web.pages.live import Fragment, current
 from stream.web.pages.moments import DAY_MS
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.rendering import document
 from stream.web.pages.routes import PageRoute, see
 from stream.web.problems import not_found
+from stream.web.requests import streamed
 
 AT_ONCE = 30
 FIGURES_DAYS = 30
@@ -118,7 +119,7 @@ async def live_runs(request: Request) -> Response:
             said[:] = [text]
             yield Fragment("runs", text)
 
-    return streams(request).respond(whenever_changed(page.views, look))
+    return streamed(request, page.org, whenever_changed(page.views, look))
 
 
 @router.get("/live/runs/{run_id}")
@@ -135,7 +136,8 @@ async def live_run(request: Request, run_id: str) -> Response:
         if last.outcome is not None:
             yield Fragment("ended", last.outcome)  # so that the browser does not ask again
 
-    return streams(request).respond(whenever_changed(page.views, look, over=lambda: last.outcome is not None))
+    events = whenever_changed(page.views, look, over=lambda: last.outcome is not None)
+    return streamed(request, page.org, events)
 
 
 def shown(page: Page, run: Run) -> RunShown:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from stream.contracts.access import ALL_ORGS, Role
 from stream.errors import Unreachable
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import AuditEntry, OrgKey, OrgMember, SentDelivery
@@ -34,6 +35,7 @@ ACTIONS = {
     "key.create": "made an API key",
     "key.revoke": "revoked an API key",
     "user.set": "gave or took a role",
+    "user.password": "changed their password",
     "user.disable": "shut a user out",
     "user.enable": "let a user in again",
 }
@@ -126,7 +128,7 @@ def _system(page: Page, lag: int | None, roles: list[RoleState]) -> System:
         deliveries=views.deliveries(org, limit=DELIVERIES) if org else [],
         keys=views.api_keys(org) if administers else [],
         members=views.members(org) if administers else [],
-        audit=views.audit(org, limit=AUDIT) if administers else [],
+        audit=views.audit(org, everywhere=page.caller.may(Role.ADMIN, ALL_ORGS), limit=AUDIT) if administers else [],
     )
 
 

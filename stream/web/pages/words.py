@@ -92,6 +92,7 @@ DONE: dict[str, str] = {
     "note": "Noted.",
     "assign": "Assigned.",
     "resolve": "Resolved.",
+    "password": "Your password is changed. You are logged out everywhere else.",
     "waiting": "Asked for. It takes effect in a moment: look again.",
     "sync": "Asked for. The run shows below.",
     "settings": "In force. Points and tiers are computed again now; verdicts follow with the next run.",

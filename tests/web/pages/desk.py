@@ -29,7 +29,7 @@ from stream.web.site import site_of
 from tests.sinks.records import run_record
 from tests.sinks.views_file import views_of
 from tests.web.pages.shops import NOW, ORG, SETTINGS_NOW, case_record, settings_record
-from tests.web.world import QUICK, Clock, Follower, Log, Originals, World, user_records
+from tests.web.world import LOCAL_KEY, QUICK, Clock, Follower, Log, Originals, World, user_records
 
 PEOPLE: dict[str, dict[str, Role]] = {
     "vi": {ORG: Role.VIEWER},
@@ -52,7 +52,9 @@ class Desk(World):
     @asynccontextmanager
     async def browser(self, who: str | None = "maria") -> AsyncIterator[httpx.AsyncClient]:
         """Somebody's browser, logged in."""
-        cookies = {COOKIE: self.site.sessions.begin(f"user:{who}")} if who else {}
+        before = len(self.log.published)
+        cookies = {COOKIE: await self.site.sessions.begin(f"user:{who}")} if who else {}
+        del self.log.published[before:]  # what tests look at is what people do then
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("127.0.0.1", 1234))
         headers = {"accept": "text/html", "sec-fetch-site": "same-origin"}
         async with httpx.AsyncClient(
@@ -76,6 +78,7 @@ def desk_of(
         follower or Follower(),
         log,
         originals=Originals(originals),
+        local_key=LOCAL_KEY,
         calls_a_minute=100_000,
         passwords=QUICK,
         settle_seconds=0.2,

@@ -15,7 +15,7 @@ from stream.contracts.settings import Mode
 from stream.web.access.sessions import COOKIE
 from tests.web.pages.desk import Desk, Seen, desk_of
 from tests.web.pages.shops import NOW, ORG, busy_shop, run_ended, run_under_way
-from tests.web.world import PASSWORD
+from tests.web.world import LOCAL_KEY, PASSWORD
 
 CASE = "/cases/2000/1"
 DAY = 86_400_000
@@ -309,5 +309,37 @@ async def test_packaged_files_are_served_and_nothing_else(desk: Desk) -> None:
             answer = await browser.get(f"/assets/{name}?v=1")
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
-        for name in ("../app.py", "%2e%2e/app.py", "..%2fapp.py", "nothing.js", ""):
-            assert (await browser.get(f"/assets/{name}")).status_code in (303, 404)
+        for name in ("../app.py", "%2e%2e/app.py", "..%2fapp.py", "nothing.js", "", "%00", "app.css%00"):
+            assert (await browser.get(f"/assets/{name}")).status_code in (303, 404), name
+
+
+async def test_ones_own_password_is_changed_on_a_page(desk: Desk) -> None:
+    another = "staple battery horse"
+    fields = {"current": PASSWORD, "new": another, "again": another}
+    async with desk.browser("vi") as browser, desk.browser("vi") as elsewhere:
+        assert "Change password" in Seen((await browser.get("/")).text).text
+        for wrong, status, says in (
+            ({"current": "wrong"}, 403, "That is not your current password."),
+            ({"again": "something else"}, 422, "The new password and its repetition differ."),
+            ({"new": "short", "again": "short"}, 422, "A password has 12 to 256 characters."),
+        ):
+            answer = await browser.post("/password", data=fields | wrong)
+            assert (answer.status_code, says in Seen(answer.text).text) == (status, True)
+            assert another not in answer.text
+        other_site = await browser.post("/password", data=fields, headers={"sec-fetch-site": "cross-site"})
+        assert (other_site.status_code, desk.log.published) == (403, [])
+        desk.clock.now += 1
+        done = await browser.post("/password", data=fields)
+        assert done.status_code == 303, done.text
+        assert "Your password is changed." in Seen((await browser.get(done.headers["location"])).text).text
+        assert (await elsewhere.get("/")).status_code == 303, "logged out"
+        assert (await elsewhere.post("/login", data={"name": "vi", "password": another})).status_code == 303
+
+
+async def test_who_came_by_a_link_has_no_password_to_change(desk: Desk) -> None:
+    async with desk.client(LOCAL_KEY) as local, desk.browser(None) as browser:
+        await browser.get((await local.post("/api/v1/session/links")).json()["path"])
+        assert "Change password" not in (await browser.get("/")).text
+        assert "which has no password" in (await browser.get("/password")).text
+        answer = await browser.post("/password", data={"current": "x", "new": "y" * 12, "again": "y" * 12})
+    assert answer.status_code == 403

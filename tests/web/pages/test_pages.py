@@ -39,6 +39,7 @@ PAGES = {
     "/settings": "Version 2 is in force.",
     "/settings?from=1": "The form shows version 1",
     "/system": "These pages are 3 records behind.",
+    "/password": "Wherever else you are logged in, you are logged out.",
 }
 EMPTY = {
     "/": "The first run has not ended yet.",

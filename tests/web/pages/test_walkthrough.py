@@ -38,6 +38,7 @@ PAGES = {
     "coverage": "/coverage",
     "settings": "/settings",
     "system": "/system",
+    "password": "/password",
 }
 
 if chromium() is None or find_spec("playwright") is None or find_spec("axe_playwright_python") is None:
