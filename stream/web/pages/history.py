@@ -72,7 +72,7 @@ def orders_of(entries: Sequence[CustomerEntry]) -> list[OrderShown]:
 
 def _by_step(page: Page, profile: Profile, ours: Sequence[tuple[int, int]]) -> tuple[Chart, list[Row], str]:
     levels: list[Number] = [0, *(points for _, points in ours), *(points for _, points in ours[-1:])]
-    drawn = len(ours) > 1
+    drawn = bool(ours)
     chart: Chart = {
         "kind": "step",
         "time": False,

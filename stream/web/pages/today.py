@@ -84,7 +84,7 @@ def figures_of(page: Page) -> Figures:
         review=review,
         customers=customers,
         with_balance=with_balance,
-        coverage=f"{100 * with_balance / customers:.0f} %" if customers else "unknown",
+        coverage=words.share(with_balance, customers),
         outstanding=outstanding,
         unexplained=shown_pages.unexplained_points(views, org, shop),
         cases=page.live_cases,

@@ -144,6 +144,13 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def share(part: int, whole: int) -> str:
+    """`15 %`, `< 1 %`; `unknown` of nothing."""
+    if not whole:
+        return "unknown"
+    return "< 1 %" if 0 < 100 * part < whole else f"{100 * part / whole:.0f} %"
+
+
 def signed(points: int) -> str:
     """`+140`, `−27`, `0`, with a minus that is as wide as the plus."""
     return f"{points:+,}".replace("-", "−") if points else "0"

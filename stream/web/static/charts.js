@@ -14,8 +14,14 @@
     return value.toLocaleString("en-US", { maximumFractionDigits: 2 }).replace("-", "−");
   };
 
+  // One point alone has no scale: nothing was known a day before it.
+  function begun(data) {
+    if (data.x.length !== 1 || data.time === false) return data;
+    return { ...data, x: [data.x[0] - 86400, data.x[0]], lines: data.lines.map((line) => ({ ...line, y: [null, line.y[0]] })) };
+  }
+
   function draw(place) {
-    const data = JSON.parse(place.dataset.chart);
+    const data = begun(JSON.parse(place.dataset.chart));
     const unit = data.unit || "";
     const zone = place.dataset.zone || "UTC";
     const series = [{}].concat(data.lines.map((line) => ({
