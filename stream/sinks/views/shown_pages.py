@@ -13,6 +13,7 @@ from stream.contracts.runs import Tally, VendorUse
 from stream.sinks.views.connection import Cell, Reader, Row, number
 
 SHOPS_MAX = 200
+_EVER = 1 << 62
 
 _CASES = """
 SELECT c.customer, c.body, e.name, p.tier
@@ -179,6 +180,11 @@ def run_before(views: Reader, org: str, ended_at: int) -> str | None:
         (org, ended_at),
     )
     return str(rows[0][0]) if rows else None
+
+
+def ever_compared(views: Reader, org: str) -> bool:
+    """Whether any run over all customers has completed: before, no customer has a verdict that means something."""
+    return run_before(views, org, _EVER) is not None
 
 
 def opened_since(views: Reader, org: str, since: int) -> int:

@@ -77,7 +77,7 @@ def figures_of(page: Page) -> Figures:
     customers, review = sum(counts.values()), counts.get(Verdict.DISCREPANCY, 0)
     last = runs[-1] if runs else None
     return Figures(
-        compared=bool(customers) and shown_pages.run_before(views, org, page.now + 1) is not None,
+        compared=bool(customers) and shown_pages.ever_compared(views, org),
         needs=_needs(review),
         agrees=_agrees(counts.get(Verdict.MATCHED, 0)),
         currency=provider_said(page),

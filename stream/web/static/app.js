@@ -92,7 +92,7 @@
     }
     const keys = document.getElementById("keys");
     if (event.key === "/") {
-      const field = all("[data-search]").find((each) => each.offsetParent !== null);
+      const field = all("[data-search]").sort((a, b) => !!b.closest("main") - !!a.closest("main")).find((each) => each.offsetParent !== null);
       if (field) { field.focus(); field.select(); } else go("/lookup");
     } else if (event.key === "?" && keys) { keys.open ? keys.close() : keys.showModal();
     } else if (event.key === "g") { waiting = true; setTimeout(() => { waiting = false; }, 1200);
