@@ -236,6 +236,7 @@ async def web(configuration: Configuration) -> None:
                 configured_key=configured_key(web),
                 regions={org.id: org.alleaves.phone_region for org in configuration.orgs if org.alleaves},
                 calls_a_minute=web.calls_a_minute,
+                roles=station.folder.endpoints,
             )
             async with agent_tool.routes(site.service) as mcp:
                 beside = [*operations_routes(station.health, station.metrics), *mcp]

@@ -166,11 +166,16 @@ class Site:
 
     def get(self, path: str, **parameters: str) -> Any:
         """The web API, as whoever may read the data folder."""
+        return self._asked(path, parameters).json()
+
+    def page(self, path: str, **parameters: str) -> str:
+        """The HTML of a page, likewise."""
+        return self._asked(path, parameters).text
+
+    def _asked(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         key = (self.folder / "data" / "web.key").read_text()
-        answer = httpx.get(
-            f"{self.endpoints['web']}{path}", params=parameters, headers={"authorization": f"Bearer {key}"}
-        )
-        return answer.raise_for_status().json()
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.get(f"{self.endpoints['web']}{path}", params=parameters, headers=headers).raise_for_status()
 
     def call_tool(self, asked: Mapping[str, object]) -> Any:
         """The agent tool's answer, asked as MCP clients ask. `asked`: the tool's `name` and `arguments`."""

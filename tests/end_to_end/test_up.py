@@ -82,6 +82,12 @@ def test_agents_are_answered_beside_the_api(site: Site) -> None:
     assert site.call_tool(asked)["points"] == 475
 
 
+def test_the_system_page_shows_the_other_roles_and_the_vendors(site: Site) -> None:
+    page = site.page("/system", org=LIVE)
+    assert [name for name in ("Poller", "Worker", "Firestore export") if name not in page] == []
+    assert page.count("Answers") == 2, "Alleaves and Alpine IQ"
+
+
 def test_documents_have_exactly_the_designs_fields_and_keep_those_of_others(site: Site) -> None:
     customers = site.profiles(LIVE)
     eventually(lambda: len(site.documents()) == len(customers), SLACK_SECONDS)

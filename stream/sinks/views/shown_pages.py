@@ -13,6 +13,7 @@ from stream.contracts.runs import Tally, VendorUse
 from stream.sinks.views.connection import Cell, Reader, Row, number
 
 SHOPS_MAX = 200
+_EVER = 1 << 62
 
 _CASES = """
 SELECT c.customer, c.body, e.name, p.tier
@@ -21,6 +22,9 @@ LEFT JOIN profiles p ON p.org = c.org AND p.customer = c.customer -- first: a sh
 LEFT JOIN people e ON e.org = c.org AND e.customer = c.customer
 WHERE c.org = ? AND {which} {more}
 ORDER BY c.weight DESC, c.customer, c.number LIMIT ?"""
+
+_LIVE_IN_SHOP = """cases c CROSS JOIN profiles p ON p.org = c.org AND p.customer = c.customer
+WHERE c.org = ? AND c.live = 1 AND p.home_location = ?"""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,13 @@ def shops(views: Reader, org: str) -> list[str]:
     return [str(shop) for (shop,) in rows]
 
 
-def live_cases(views: Reader, org: str) -> int:
-    """How many cases are not resolved."""
-    return number(views.rows("SELECT count(*) FROM cases WHERE org = ? AND live = 1", (org,))[0][0])
+def live_cases(views: Reader, org: str, shop: str | None = None) -> int:
+    """How many cases are not resolved, in one shop or in all."""
+    if shop is None:
+        rows = views.rows("SELECT count(*) FROM cases WHERE org = ? AND live = 1", (org,))
+    else:
+        rows = views.rows(f"SELECT count(*) FROM {_LIVE_IN_SHOP}", (org, shop))
+    return number(rows[0][0])
 
 
 def verdict_counts(views: Reader, org: str, shop: str | None = None) -> dict[str, int]:
@@ -150,12 +158,7 @@ def unexplained_points(views: Reader, org: str, shop: str | None = None) -> int:
     if shop is None:
         rows = views.rows("SELECT coalesce(sum(weight), 0) FROM cases WHERE org = ? AND live = 1", (org,))
     else:
-        rows = views.rows(
-            """SELECT coalesce(sum(c.weight), 0) FROM cases c CROSS JOIN profiles p
-               ON p.org = c.org AND p.customer = c.customer
-               WHERE c.org = ? AND c.live = 1 AND p.home_location = ?""",
-            (org, shop),
-        )
+        rows = views.rows(f"SELECT coalesce(sum(c.weight), 0) FROM {_LIVE_IN_SHOP}", (org, shop))
     return number(rows[0][0])
 
 
@@ -177,6 +180,11 @@ def run_before(views: Reader, org: str, ended_at: int) -> str | None:
         (org, ended_at),
     )
     return str(rows[0][0]) if rows else None
+
+
+def ever_compared(views: Reader, org: str) -> bool:
+    """Whether any run over all customers has completed: before, no customer has a verdict that means something."""
+    return run_before(views, org, _EVER) is not None
 
 
 def opened_since(views: Reader, org: str, since: int) -> int:

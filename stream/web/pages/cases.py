@@ -34,13 +34,15 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Inbox:
-    """A part of the inbox; `more`: the address of what follows. `mine`: only those that the caller looks after."""
+    """A part of the inbox; `more`: the address of what follows. `mine`: only those that the caller looks after.
+    `unexplained`: points of all that are not resolved."""
 
     tab: str
     rows: list[CaseRow]
     more: str | None
     mine: bool
     name: str
+    unexplained: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class CaseShown:
     case: Case
     person: PersonShown | None
     profile: Profile | None
-    sentence: str
+    sides: str
+    causes: str
     bars: list[Bar]
     others: list[CustomerCase]
     live: bool
@@ -87,7 +90,8 @@ def shown(page: Page, customer: str, number: str) -> CaseShown:
         case=case,
         person=person_shown(views.person(page.org, customer), contacts=page.supports),
         profile=views.profile(page.org, customer),
-        sentence=words.case_sentence(case),
+        sides=words.sides_sentence(case.ours, case.provider),
+        causes=words.causes_sentence(case.causes, case.difference),
         bars=waterfall(case.ours, case.provider, case.causes, first=_first(page)),
         others=others,
         live=case.state is not CaseState.RESOLVED,
@@ -126,7 +130,8 @@ def _inbox(page: Page) -> Inbox:
         rows = rows[:AT_ONCE]
         last = rows[-1]
         more = page.here(after=f"{last.unexplained}:{last.customer}:{last.case.number}")
-    return Inbox(tab, rows, more, mine, page.caller.name)
+    unexplained = shown_pages.unexplained_points(page.views, page.org, page.shop)
+    return Inbox(tab, rows, more, mine, page.caller.name, unexplained)
 
 
 def _after(place: str | None) -> tuple[int, str, int] | None:

@@ -46,6 +46,7 @@ class FoundBy:
     label: str
     count: int
     part: float
+    share: str
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _coverage(page: Page) -> Coverage:
     return Coverage(
         customers=total,
         covered=covered,
-        share=_share(covered, total),
+        share=words.share(covered, total),
         contacts=shown_pages.contacts(views, org),
         found_by=_found_by(shown_pages.matched_by(views, org, page.shop)),
         without=[_without(page, verdict, counts[verdict], total) for verdict in WITHOUT if counts.get(verdict)],
@@ -88,7 +89,9 @@ def _found_by(counts: Mapping[str, int]) -> list[FoundBy]:
     total = sum(counts.values())
     known = [*words.IDENTITIES, *sorted(counts.keys() - words.IDENTITIES.keys())]
     return [
-        FoundBy(words.IDENTITIES.get(kind, kind), counts[kind], 100 * counts[kind] / total)
+        FoundBy(
+            words.IDENTITIES.get(kind, kind), counts[kind], 100 * counts[kind] / total, words.share(counts[kind], total)
+        )
         for kind in known
         if counts.get(kind)
     ]
@@ -96,8 +99,6 @@ def _found_by(counts: Mapping[str, int]) -> list[FoundBy]:
 
 def _without(page: Page, verdict: Verdict, count: int, total: int) -> Without:
     examples = page.views.customers(page.org, Chosen(verdict=verdict.value, shop=page.shop), limit=EXAMPLES)
-    return Without(verdict, count, _share(count, total), words.VERDICT_REASONS[verdict], NEXT_STEPS[verdict], examples)
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "unknown"
+    return Without(
+        verdict, count, words.share(count, total), words.VERDICT_REASONS[verdict], NEXT_STEPS[verdict], examples
+    )

@@ -15,7 +15,7 @@ from stream.sinks.views import shown_pages
 from stream.sinks.views.shown import Chosen, CustomerCase, CustomerEntry, CustomerRow
 from stream.web.pages import words
 from stream.web.pages.charts import Chart
-from stream.web.pages.history import orders_of, points_chart
+from stream.web.pages.history import OrderShown, orders_of, points_chart
 from stream.web.pages.lookup import synced
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
@@ -42,6 +42,7 @@ class CustomerList:
     more: str | None
     counts: dict[Verdict, int]
     total: int
+    review: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class CustomerShown:
     chart: Chart
     chart_rows: list[tuple[str, str, str]]
     chart_caption: str
-    orders: list[CustomerEntry]
+    orders: list[OrderShown]
     entries: Sequence[CustomerEntry]
     older: str | None
     cut: bool
@@ -105,7 +106,9 @@ def _list(page: Page) -> CustomerList:
         more = page.here(after=rows[-1].number if text else rows[-1].customer)
     counts = shown_pages.verdict_counts(views, org, page.shop)
     by_verdict = {each: counts[each] for each in words.VERDICTS if counts.get(each)}
-    return CustomerList(text, chosen, rows, more, by_verdict, sum(counts.values()))
+    return CustomerList(
+        text, chosen, rows, more, by_verdict, sum(counts.values()), by_verdict.get(Verdict.DISCREPANCY, 0)
+    )
 
 
 def _customer(page: Page, customer: str, profile: Profile) -> CustomerShown:

@@ -25,12 +25,19 @@ def drawn_figures(page: Page, points: Sequence[RunPoint]) -> list[Drawn]:
         _drawn(page, points, "Average discrepancy", "points, where both sides are known", _average, "", "--review"),
         _drawn(page, points, "Duration", "of each run", _seconds, " s", "--accent"),
         _drawn(page, points, "Alpine IQ available", "answers to requests in each run", _available, "%", "--accent"),
-        _drawn(page, points, "API errors", "of both vendors, in each run", _errors, "", "--review"),
+        _drawn(page, points, "API errors", "of both vendors, in each run", _errors, "", "--review", kind="bars"),
     ]
 
 
 def _drawn(
-    page: Page, points: Sequence[RunPoint], title: str, caption: str, value: Value, unit: str, colour: str
+    page: Page,
+    points: Sequence[RunPoint],
+    title: str,
+    caption: str,
+    value: Value,
+    unit: str,
+    colour: str,
+    kind: str = "line",
 ) -> Drawn:
     values = [value(points, position) for position in range(len(points))]
     taken = [(point.ended_at, each) for point, each in zip(points, values, strict=True) if each is not None]
@@ -38,7 +45,7 @@ def _drawn(
         [at for at, _ in taken],
         [{"name": title, "y": [each for _, each in taken], "colour": colour}],
         now=page.now,
-        kind="line",
+        kind=kind,
         unit=unit,
     )
     rows = [(moments.exact(at, page.zone), _cell(each, unit)) for at, each in reversed(taken[-TABLE_ROWS:])]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from stream.contracts.entries import PointsEntry
 from stream.contracts.profiles import Profile
 from stream.sinks.views.shown import CustomerCase, CustomerEntry
 from stream.web.pages import moments, words
@@ -12,6 +14,8 @@ from stream.web.pages.moments import DAY_MS
 from stream.web.pages.page import Page
 
 TABLE_ROWS = 30
+OURS, THEIRS = "--muted", "--accent"
+"""The sides' colours, as in the bars beside the chart."""
 Row = tuple[str, str, str]
 
 
@@ -27,10 +31,10 @@ def points_chart(
     if not ours or ours[-1][0] - ours[0][0] < DAY_MS:
         return _by_step(page, profile, ours)
     moments_of_both = sorted({at for at, _ in ours} | {at for at, _ in theirs} | {page.now})
-    lines: list[Line] = [{"name": "orders", "y": _known(ours, moments_of_both), "colour": "--accent"}]
+    lines: list[Line] = [{"name": "orders", "y": _known(ours, moments_of_both), "colour": OURS}]
     if theirs:
         y = _known(theirs, moments_of_both)
-        lines.append({"name": words.PROVIDER, "y": y, "colour": "--review" if profile.needs_review else "--timing"})
+        lines.append({"name": words.PROVIDER, "y": y, "colour": THEIRS})
     chart: Chart = {
         "kind": "step",
         "x": [each / 1000 for each in moments_of_both],
@@ -46,28 +50,38 @@ def points_chart(
     return chart, rows[::-1][:TABLE_ROWS], "over time, the tolerance shaded" if band else "over time"
 
 
-def orders_of(entries: Sequence[CustomerEntry]) -> list[CustomerEntry]:
-    """Of each order its latest entry, newest first."""
-    latest: dict[str, CustomerEntry] = {}
-    for entry in entries:
-        if entry.entry.order is not None:
-            latest.setdefault(entry.entry.order, entry)
+@dataclass(frozen=True)
+class OrderShown:
+    """An order by its latest entry. `points`: what all its entries gave and took."""
+
+    at: int
+    entry: PointsEntry
+    points: int
+
+
+def orders_of(entries: Sequence[CustomerEntry]) -> list[OrderShown]:
+    """The orders that these entries (newest first) are about, newest first."""
+    latest: dict[str, OrderShown] = {}
+    for each in entries:
+        entry = each.entry
+        if entry.order is not None:
+            found = latest.get(entry.order) or OrderShown(each.at, entry, 0)
+            latest[entry.order] = replace(found, points=found.points + entry.delta_points)
     return list(latest.values())
 
 
 def _by_step(page: Page, profile: Profile, ours: Sequence[tuple[int, int]]) -> tuple[Chart, list[Row], str]:
     levels: list[Number] = [0, *(points for _, points in ours), *(points for _, points in ours[-1:])]
-    drawn = len(ours) > 1
+    drawn = bool(ours)
     chart: Chart = {
         "kind": "step",
         "time": False,
         "x": [float(number) for number in range(len(levels))] if drawn else [],
-        "lines": [{"name": "orders", "y": levels, "colour": "--accent"}],
+        "lines": [{"name": "orders", "y": levels, "colour": OURS}],
     }
     if profile.points_from_alpine is not None and drawn:
         balance: list[Number] = [profile.points_from_alpine] * len(levels)
-        colour = "--review" if profile.needs_review else "--timing"
-        chart["lines"].append({"name": words.PROVIDER, "y": balance, "colour": colour, "dash": True})
+        chart["lines"].append({"name": words.PROVIDER, "y": balance, "colour": THEIRS, "dash": True})
     if (band := _band(page, profile)) is not None:
         chart["band"] = band
     rows = [

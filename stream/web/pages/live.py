@@ -12,12 +12,15 @@ from starlette.responses import Response
 from stream.sinks.views import shown_pages
 from stream.web.events import Event, whenever_changed
 from stream.web.pages import words
-from stream.web.pages.page import Page, freshness_of, page_of
+from stream.web.pages.page import Page, freshness_of, page_of, time_of
 from stream.web.pages.rendering import document
 from stream.web.pages.routes import PageRoute
+from stream.web.pages.today import figures_of
 from stream.web.requests import streamed
 
+EVERYWHERE = {"asof": "as_of.html", "outage": "outage.html", "cases": "cases_count.html"}
 WITH_NEWS = ("/", "/cases")
+TODAY = "/"
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -33,17 +36,18 @@ class Fragment(Event):
 
 @router.get("/live")
 async def live(request: Request) -> Response:
-    """How current the figures are and, on pages that list cases, how many are new."""
+    """How current everything is, and how many cases there are; on pages that list cases, what is new."""
     page = page_of(request)
-    since, path = page.query.get("since", ""), page.query.get("at", "/")
-    opened_after = int(since) if since.isascii() and since.isdigit() and len(since) < 16 else page.now
+    since, path = time_of(page.query.get("since"), page.now), page.query.get("at", TODAY)
     said: dict[str, str] = {}
 
     def look() -> Iterator[Event]:
         now = current(page)
-        fragments = {"asof": document("as_of.html", page=now)}
+        fragments = {name: document(template, page=now) for name, template in EVERYWHERE.items()}
         if path in WITH_NEWS:
-            fragments["news"] = _news(now, opened_after, path)
+            fragments["news"] = _news(now, since, path)
+        if path == TODAY and (figures := figures_of(now)).compared:
+            fragments["today"] = document("today_figures.html", page=now, figures=figures)
         for name, text in fragments.items():
             if said.get(name) != text:
                 said[name] = text
@@ -57,13 +61,19 @@ def current(page: Page) -> Page:
     now = page.site.clock()
     views = page.views
     return replace(
-        page, now=now, freshness=freshness_of(views.freshness(page.org), now), provider=views.provider(page.org)
+        page,
+        now=now,
+        freshness=freshness_of(views.freshness(page.org), now),
+        provider=views.provider(page.org),
+        live_cases=shown_pages.live_cases(views, page.org, page.shop),
     )
 
 
 def _news(page: Page, since: int, path: str) -> str:
     new = shown_pages.opened_since(page.views, page.org, since)
-    if not new:
+    ended = path == TODAY and bool(shown_pages.run_points(page.views, page.org, since=since + 1, limit=1))
+    said = [words.counted(new, "new case")] if new else []
+    said += ["a run has ended"] if ended else []
+    if not said:
         return ""
-    said = words.counted(new, "new case")
-    return Markup('<a href="{}">{}: show</a>').format(page.link(path), said)
+    return Markup('<a href="{}">{}: show</a>').format(page.link(path), words.raised(", ".join(said)))

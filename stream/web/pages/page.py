@@ -99,6 +99,11 @@ class Page:
         wanted = {"org": self.org, "shop": self.shop, **query}
         return f"{path}?{urlencode({k: str(v) for k, v in wanted.items() if v not in (None, '')})}"
 
+    @property
+    def place(self) -> str:
+        """The list or page that this one belongs to: `/cases` of one case."""
+        return "/" + self.path.split("/")[1]
+
     def here(self, **query: object) -> str:
         """This page with other filters."""
         return self.link(self.path, **{**{k: v for k, v in self.query.items() if k not in ("org", "shop")}, **query})
@@ -107,7 +112,11 @@ class Page:
         """How long ago, with the exact time on hover; `unknown` where there is no time."""
         if at is None:
             return Markup('<span class="meta">{}</span>').format(unknown)
-        return self._time(at, moments.relative(at, self.now, self.zone))
+        return self._time(at, moments.relative(at, self.now, self.zone), grows=True)
+
+    def bracketed(self, at: int) -> Markup:
+        """How long ago, in brackets."""
+        return self._time(at, f"({moments.relative(at, self.now, self.zone)})", grows=True)
 
     def clock(self, at: int) -> Markup:
         """The time of day, with the exact one on hover."""
@@ -122,9 +131,11 @@ class Page:
         tiers = self.settings.tiers if self.settings else ()
         return next((tier for tier in tiers if tier.name == tier_name), None)
 
-    def _time(self, at: int, said: str) -> Markup:
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(
-            moments.iso(at), moments.exact(at, self.zone), said
+    def _time(self, at: int, said: str, *, grows: bool = False) -> Markup:
+        """`grows`: said again by a script as time passes."""
+        ago = Markup(' data-ago="{}"').format(at) if grows else ""
+        return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+            moments.iso(at), moments.exact(at, self.zone), ago, said
         )
 
 
@@ -141,6 +152,7 @@ def page_of(request: Request, needs: Role = Role.VIEWER) -> Page:
     elif orgs:
         raise not_found("org")
     known = tuple(shown_pages.shops(views, org))
+    shop = query.get("shop") if query.get("shop") in known else None
     in_force = views.settings(org) if org else None
     now = here.clock()
     return Page(
@@ -150,16 +162,22 @@ def page_of(request: Request, needs: Role = Role.VIEWER) -> Page:
         orgs=orgs,
         org=org,
         shops=known,
-        shop=query.get("shop") if query.get("shop") in known else None,
+        shop=shop,
         settings=in_force.settings if in_force else None,
         settings_version=in_force.version if in_force else None,
         freshness=freshness_of(views.freshness(org), now),
         provider=views.provider(org),
-        live_cases=shown_pages.live_cases(views, org),
+        live_cases=shown_pages.live_cases(views, org, shop),
         now=now,
         zone=moments.zone_of(in_force.settings.time_zone if in_force else None),
         query=query,
     )
+
+
+def time_of(given: str | None, unknown: int) -> int:
+    """A time (UTC ms) that an address gives; `unknown` where it gives none."""
+    plain = given is not None and given.isascii() and given.isdigit() and len(given) < 16
+    return int(given) if given is not None and plain else unknown
 
 
 def rendered(page: Page, template: str, status: int = 200, **model: object) -> Response:

@@ -14,6 +14,7 @@ from stream.sinks.views import shown_pages
 from stream.sinks.views.shown import DeadLetter, LetterReason
 from stream.sinks.views.shown_pages import PastAlert
 from stream.web.pages import words
+from stream.web.pages.assumptions import Assumption, assumptions
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute, field, form_of, see
 from stream.web.problems import Problem
@@ -22,16 +23,6 @@ AT_ONCE = 25
 TEXT_CHARACTERS = 300
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """What the product takes a vendor to do, and whether it held lately. `held` None: nothing was observed."""
-
-    vendor: str
-    text: str
-    held: bool | None
-    evidence: str
 
 
 @dataclass(frozen=True)
@@ -108,67 +99,8 @@ def _problems(page: Page) -> Problems:
         more=more,
         statuses=statuses,
         withheld=withheld,
-        assumptions=_assumptions(page, reasons, statuses, withheld),
+        assumptions=assumptions(page, reasons, statuses, withheld),
     )
-
-
-def _assumptions(
-    page: Page, reasons: list[LetterReason], statuses: list[PastAlert], withheld: list[PastAlert]
-) -> list[Assumption]:
-    """Each vendor's habits that points rest on, judged by what was seen."""
-    counts = {
-        vendor: sum(each.count for each in reasons if each.stage.startswith(vendor))
-        for vendor in ("alleaves", "alpine_iq")
-    }
-    read = page.freshness
-
-    def judged(seen: int | None, failures: int, what: str) -> tuple[bool | None, str]:
-        if seen is None:
-            return None, "nothing was read yet"
-        return (not failures), (words.counted(failures, what) if failures else "no exception seen")
-
-    rows = (
-        (
-            "Alleaves",
-            "Every order has an id, a customer and a total.",
-            judged(read.orders, counts["alleaves"], "record"),
-        ),
-        (
-            "Alleaves",
-            "Order statuses are among those that the settings name.",
-            judged(
-                read.orders,
-                len(statuses),
-                "run with others",
-            ),
-        ),
-        (
-            "Alleaves",
-            "Orders do not vanish in numbers from one day to the next.",
-            judged(
-                read.orders,
-                len(withheld),
-                "removal withheld",
-            ),
-        ),
-        (
-            words.PROVIDER,
-            "Every member has an id and whole points.",
-            judged(read.balances, counts["alpine_iq"], "record"),
-        ),
-        (
-            words.PROVIDER,
-            "It answers.",
-            (None if page.provider is None and read.balances is None else not page.outage, _answers(page)),
-        ),
-    )
-    return [Assumption(vendor, text, held, evidence) for vendor, text, (held, evidence) in rows]
-
-
-def _answers(page: Page) -> str:
-    if page.outage:
-        return (page.provider.reason if page.provider else None) or "it does not"
-    return "yes" if page.freshness.balances is not None else "it was not asked yet"
 
 
 def _after(place: str | None) -> tuple[int, int, int] | None:

@@ -53,6 +53,8 @@ ROLE_NAMES = {
     "sink-firestore": "Firestore export",
     "sink-notify": "Notifier",
 }
+WINDOWS = {"1s": "second", "60s": "minute", "3600s": "hour", "86400s": "day"}
+"""Windows of the vendors' rates, as the poller's metrics name them."""
 VENDOR_NAMES = {"alleaves": "Alleaves", "alpine_iq": words.PROVIDER}
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -98,6 +100,7 @@ async def system(request: Request) -> Response:
         actions=ACTIONS,
         outcomes=OUTCOMES,
         names=ROLE_NAMES | VENDOR_NAMES,
+        windows=WINDOWS,
         spans=_span,
     )
 

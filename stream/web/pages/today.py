@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response
 
 from stream.contracts.profiles import Verdict
@@ -16,6 +17,7 @@ from stream.web.pages.charts import Chart, Line, Number, over_time
 from stream.web.pages.moments import DAY_MS
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
+from stream.web.pages.runs_shown import runs_under_way
 
 WORST = 10
 TREND_DAYS = 30
@@ -25,12 +27,13 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
-class Today:
-    """What the page shows; texts are ready to be read."""
+class Figures:
+    """The sentence and the tiles; texts are ready to be read. `compared`: some run has ended, so there are verdicts."""
 
+    compared: bool
     needs: str
     agrees: str
-    currency: str
+    currency: Markup
     review: int
     customers: int
     with_balance: int
@@ -38,9 +41,14 @@ class Today:
     outstanding: int
     unexplained: int
     cases: int
-    by_run: str
     last: RunPoint | None
     took: str
+
+
+@dataclass(frozen=True)
+class Today:
+    """What the page shows below them."""
+
     failed: str | None
     letters: int
     worst: list[CaseRow]
@@ -52,49 +60,61 @@ class Today:
 def today(request: Request) -> Response:
     """The morning's look."""
     page = page_of(request)
-    return rendered(page, "today.html", today=_today(page) if page.org else None)
+    figures = figures_of(page) if page.org else None
+    if figures is None or figures.compared:
+        return rendered(page, "today.html", figures=figures, today=_today(page, figures.last) if figures else None)
+    failed = _why_failed(page, figures.last)
+    under_way = runs_under_way(page)
+    return rendered(page, "today_first.html", failed=failed, under_way=under_way, last=None, ended=None)
 
 
-def _today(page: Page) -> Today:
+def figures_of(page: Page) -> Figures:
+    """The sentence and the tiles, as they are now."""
     views, org, shop = page.views, page.org, page.shop
     counts = shown_pages.verdict_counts(views, org, shop)
     with_balance, outstanding = shown_pages.balances_known(views, org, shop)
-    points = shown_pages.run_points(views, org, since=page.now - TREND_DAYS * DAY_MS)
-    taken = [(point.ended_at, point.tally) for point in points if point.tally and point.outcome == "completed"]
-    worst = shown_pages.inbox(views, org, shop=shop, limit=WORST)
+    runs = shown_pages.run_points(views, org, since=page.now - TREND_DAYS * DAY_MS, limit=1)
     customers, review = sum(counts.values()), counts.get(Verdict.DISCREPANCY, 0)
-    last = points[-1] if points else None
-    return Today(
+    last = runs[-1] if runs else None
+    return Figures(
+        compared=bool(customers) and shown_pages.ever_compared(views, org),
         needs=_needs(review),
         agrees=_agrees(counts.get(Verdict.MATCHED, 0)),
         currency=provider_said(page),
         review=review,
         customers=customers,
         with_balance=with_balance,
-        coverage=f"{100 * with_balance / customers:.0f} %" if customers else "unknown",
+        coverage=words.share(with_balance, customers),
         outstanding=outstanding,
         unexplained=shown_pages.unexplained_points(views, org, shop),
-        cases=len(worst) if len(worst) < WORST else max(page.live_cases, WORST),
-        by_run="the last comparison",
+        cases=page.live_cases,
         last=last,
         took=_took(last),
+    )
+
+
+def _today(page: Page, last: RunPoint | None) -> Today:
+    views, org = page.views, page.org
+    points = shown_pages.run_points(views, org, since=page.now - TREND_DAYS * DAY_MS)
+    taken = [(point.ended_at, point.tally) for point in points if point.tally and point.outcome == "completed"]
+    return Today(
         failed=_why_failed(page, last),
         letters=sum(reason.count for reason in views.letter_reasons(org)),
-        worst=worst,
+        worst=shown_pages.inbox(views, org, shop=page.shop, limit=WORST),
         trend=_trend(page, taken),
         trend_rows=_trend_rows(page, taken),
     )
 
 
-def provider_said(page: Page) -> str:
+def provider_said(page: Page) -> Markup:
     """Whether the provider answers and how current its balances are, in a sentence."""
     balances = page.freshness.balances
     if page.outage:
-        return f"{words.PROVIDER} does not answer."
+        return Markup("{} does not answer.").format(words.PROVIDER)
     if balances is None:
-        return f"{words.PROVIDER} was not read yet."
-    said = moments.relative(balances, page.now, page.zone)
-    return f"{words.PROVIDER} is {'late' if page.freshness.balances_stale else 'current'} ({said})."
+        return Markup("{} was not read yet.").format(words.PROVIDER)
+    how = "late" if page.freshness.balances_stale else "current"
+    return Markup("{} is {} {}.").format(words.PROVIDER, how, page.bracketed(balances))
 
 
 def _needs(review: int) -> str:
@@ -121,9 +141,11 @@ def _why_failed(page: Page, last: RunPoint | None) -> str | None:
 
 
 def _trend(page: Page, taken: list[tuple[int, Tally]]) -> Chart:
-    line: list[Number] = [tally.discrepancy for _, tally in taken]
+    """After each run, and still so now."""
+    line: list[Number] = [tally.discrepancy for _, tally in [*taken, *taken[-1:]]]
     lines: list[Line] = [{"name": "need review", "y": line, "colour": "--review"}]
-    return over_time([at for at, _ in taken], lines, now=page.now, kind="step")
+    times = [at for at, _ in taken]
+    return over_time([*times, page.now] if times else [], lines, now=page.now, kind="step")
 
 
 def _trend_rows(page: Page, taken: list[tuple[int, Tally]]) -> list[tuple[str, str, str]]:

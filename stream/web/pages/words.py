@@ -78,6 +78,20 @@ PHASES: dict[str, str] = {
     "verdicts": "Comparing",
     "done": "Done",
 }
+RUN_TITLES: dict[str, str] = {
+    "daily": "Run of everybody",
+    "balances": "Run of balances",
+    "customer": "Run of customer",
+}
+ERRORS: dict[str, str] = {
+    "connection": "without a connection",
+    "timeout": "timed out",
+    "server": "answered with an error of the server",
+    "throttled": "throttled",
+    "unreadable": "not readable",
+    "refused": "refused",
+}
+"""Kinds of errors of calls to vendors, after their number."""
 STAGES: dict[str, str] = {
     "alleaves.translate": "Alleaves",
     "alpine_iq.translate": PROVIDER,
@@ -113,6 +127,13 @@ ROLES: dict[Role, str] = {
 def counted(number: int, one: str, many: str | None = None) -> str:
     """`1 customer`, `1,641 customers`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`15 %`, `< 1 %`; `unknown` of nothing."""
+    if not whole:
+        return "unknown"
+    return "< 1 %" if 0 < 100 * part < whole else f"{100 * part / whole:.0f} %"
 
 
 def signed(points: int) -> str:
@@ -192,6 +213,11 @@ def _named_orders(cause: Cause) -> str:
     shown = ", ".join(cause.orders[:3])
     more = f" and {cause.count - 3} more" if cause.count > 3 else ""
     return f" ({'order' if len(cause.orders) == 1 else 'orders'} {shown}{more})"
+
+
+def raised(text: str) -> str:
+    """At the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def lowered(text: str) -> str:

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
-  const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+  const typing = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
   function prepare(root) {
     all("[data-submits]", root).forEach((field) => {
@@ -23,6 +23,7 @@
       });
     });
     all("form[data-picks]", root).forEach(picking);
+    all(".tabs [aria-current]", root).forEach((tab) => { tab.parentElement.scrollLeft = tab.offsetLeft - 64; });
   }
 
   // How many rows are picked; the bar shows once there is one.
@@ -49,8 +50,26 @@
     show();
   }
 
+  // ── times ──
+  const opened = Date.now();
+  const SAID = /just now|\d+ (min|h) ago/;
+  function ago(seconds) {
+    if (seconds < 60) return "just now";
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+    return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : "yesterday";
+  }
+  // A page that stays open keeps saying how old things are, by the clock of the server.
+  function age() {
+    const now = Number(document.body.dataset.now) + Date.now() - opened;
+    all("time[data-ago]").forEach((time) => {
+      const said = time.textContent.replace(SAID, ago(Math.max(now - Number(time.dataset.ago), 0) / 1000));
+      if (said !== time.textContent) time.textContent = said;
+    });
+  }
+  setInterval(age, 20000);
+
   // ── keys ──
-  const places = { t: "/", c: "/lookup", u: "/customers", i: "/cases", r: "/runs", p: "/problems", s: "/settings" };
+  const places = { t: "/", c: "/lookup", u: "/customers", i: "/cases", r: "/runs", p: "/problems", v: "/coverage", s: "/settings", y: "/system" };
   let waiting = false;
   function go(path) {
     const link = document.querySelector(`nav a[data-path="${path}"]`);
@@ -73,7 +92,7 @@
     }
     const keys = document.getElementById("keys");
     if (event.key === "/") {
-      const field = all("[data-search]").find((each) => each.offsetParent !== null);
+      const field = all("[data-search]").sort((a, b) => !!b.closest("main") - !!a.closest("main")).find((each) => each.offsetParent !== null);
       if (field) { field.focus(); field.select(); } else go("/lookup");
     } else if (event.key === "?" && keys) { keys.open ? keys.close() : keys.showModal();
     } else if (event.key === "g") { waiting = true; setTimeout(() => { waiting = false; }, 1200);

@@ -1,7 +1,7 @@
 // Draws every [data-chart]: one idea each, labelled directly. The numbers are in the table beside it.
 //   {"kind": "line" | "step" | "bars", "x": [unix seconds | numbers], "time": true,
-//    "lines": [{"name", "y": [...], "colour": "--accent", "dash": true}], "zero": true, "unit": "%", "today": seconds,
-//    "band": [low, high]}
+//    "lines": [{"name", "y": [...], "colour": "--accent", "dash": true}], "unit": "%", "today": seconds,
+//    "band": [low, high]}. Amounts begin at zero.
 (() => {
   "use strict";
   const drawn = new Map();
@@ -14,8 +14,14 @@
     return value.toLocaleString("en-US", { maximumFractionDigits: 2 }).replace("-", "−");
   };
 
+  // One point alone has no scale: nothing was known a day before it.
+  function begun(data) {
+    if (data.x.length !== 1 || data.time === false) return data;
+    return { ...data, x: [data.x[0] - 86400, data.x[0]], lines: data.lines.map((line) => ({ ...line, y: [null, line.y[0]] })) };
+  }
+
   function draw(place) {
-    const data = JSON.parse(place.dataset.chart);
+    const data = begun(JSON.parse(place.dataset.chart));
     const unit = data.unit || "";
     const zone = place.dataset.zone || "UTC";
     const series = [{}].concat(data.lines.map((line) => ({
@@ -29,7 +35,7 @@
       spanGaps: data.kind === "step",
     })));
     const options = {
-      width: Math.max(place.clientWidth, 200), height: 172, padding: [12, 64, 0, 0], legend: { show: false },
+      width: Math.max(place.clientWidth, 200), height: 180, padding: [20, 64, 0, 0], legend: { show: false },
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1e3), zone),
       scales: {
@@ -63,7 +69,7 @@
 
   function limits(data, low, high) {
     const marks = data.lines.flatMap((line) => line.y).filter((value) => value !== null).concat(data.band || []);
-    const least = Math.min(...marks, data.zero === false ? Infinity : 0);
+    const least = Math.min(...marks, 0);
     const most = Math.max(...marks, least + 1);
     if (data.unit === "%" && most <= 100) return [least, 100];
     return [least, most + (most - least) * 0.08];
@@ -81,8 +87,8 @@
     const top = chart.valToPos(data.band[1], "y", true);
     const bottom = chart.valToPos(data.band[0], "y", true);
     ctx.save();
-    ctx.globalAlpha = 0.6;
-    ctx.fillStyle = token("--wash");
+    ctx.globalAlpha = 0.14;
+    ctx.fillStyle = token("--muted");
     ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
     ctx.restore();
   }
@@ -102,15 +108,22 @@
       ctx.setLineDash([2 * ratio, 3 * ratio]);
       ctx.beginPath(); ctx.moveTo(at, bbox.top); ctx.lineTo(at, bbox.top + bbox.height); ctx.stroke();
       ctx.setLineDash([]);
+      ctx.fillStyle = token("--muted");
+      ctx.textAlign = at > bbox.left + bbox.width - 40 * ratio ? "right" : "center";
+      ctx.fillText("today", at, bbox.top - 9 * ratio);
+      ctx.textAlign = "left";
     }
     const taken = [];
     data.lines.forEach((line) => {
       const last = line.y.reduce((found, value, index) => (value === null ? found : index), -1);
       if (last < 0) return;
       let at = chart.valToPos(line.y[last], "y", true);
+      ctx.fillStyle = token(line.colour || "--accent");
+      if (data.kind !== "bars") {
+        ctx.beginPath(); ctx.arc(chart.valToPos(data.x[last], "x", true), at, 3 * ratio, 0, 2 * Math.PI); ctx.fill();
+      }
       while (taken.some((other) => Math.abs(other - at) < 14 * ratio)) at += at < bbox.top + bbox.height - 14 * ratio ? 14 * ratio : -28 * ratio;
       taken.push(at);
-      ctx.fillStyle = token(line.colour || "--accent");
       const said = data.lines.length > 1 ? line.name : short(line.y[last]) + unit;
       ctx.fillText(said, bbox.left + bbox.width + 6 * ratio, Math.max(at, bbox.top + 6 * ratio));
     });

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from stream.contracts import topics
 from stream.web.access.gate import LOG_IN
 from tests.web.pages.desk import Desk, Seen, desk_of, inline_parts
-from tests.web.pages.shops import ORG, busy_shop, empty_shop, outage, run_under_way
+from tests.web.pages.shops import ORG, busy_shop, empty_shop, outage, run_ended, run_under_way
 from tests.web.test_queries import Asked, faults
 from tests.web.world import Follower
 
@@ -45,7 +47,7 @@ EMPTY = {
     "/": "The first run has not ended yet.",
     "/lookup": "Type a phone number",
     "/customers": "No customers yet.",
-    "/cases": "No discrepancies.",
+    "/cases": "Nothing has been compared yet.",
     "/runs": "No run has ended yet.",
     "/problems": "Nothing has been read yet.",
     "/coverage": "Nothing to match yet.",
@@ -145,6 +147,46 @@ async def test_a_provider_that_does_not_answer_is_said_on_every_page(hostile: De
 async def test_a_log_that_does_not_answer_is_said(tmp_path: Path) -> None:
     async with desk_of(tmp_path, busy_shop(20), follower=Follower(reachable=False)).browser() as browser:
         assert "The log does not answer." in (await browser.get("/system")).text
+
+
+async def test_until_a_run_has_ended_today_says_so_although_orders_are_there(tmp_path: Path) -> None:
+    records = [each for each in busy_shop(20) if each.topic != topics.RUNS.name]
+    desk = desk_of(tmp_path, records, run_under_way())
+    async with desk.browser() as browser:
+        text = Seen((await browser.get("/")).text).text
+        assert "The first run has not ended yet." in text
+        assert "1,200 orders of 640 customers" in text
+        assert "Nobody needs you" not in text
+        desk.log.write(run_ended())
+        assert "1 customer needs you." in Seen((await browser.get("/")).text).text
+
+
+async def test_a_shop_counts_its_own_cases(busy: Desk) -> None:
+    async with busy.browser() as browser:
+        counts = {}
+        for shop in ("1000", "1001", ""):
+            text = Seen((await browser.get("/cases", params={"shop": shop})).text).text
+            found = re.search(r"(\d+) cases? (?:is|are) not resolved\.", text)
+            counts[shop] = int(found[1]) if found else 0
+            assert f"Not resolved {counts[shop]} Open" in text
+    assert counts == {"1000": 9, "1001": 0, "": 9}
+
+
+async def test_another_shop_leads_from_one_customer_to_the_list_with_its_filters(busy: Desk) -> None:
+    async with busy.browser() as browser:
+        one = (await browser.get("/customers/2000?run=x")).text
+        some = (await browser.get("/customers?q=ana&tier=Gold")).text
+    assert '<form action="/customers" method="get" class="row">' in one
+    assert Seen(one).fields["org"] == [ORG, ORG], "the search's and the picker's"
+    assert "run" not in Seen(one).fields
+    assert "ana" in Seen(some).fields["q"]
+
+
+async def test_a_run_says_what_went_wrong_with_the_vendors(busy: Desk) -> None:
+    async with busy.browser() as browser:
+        with_errors = Seen((await browser.get(f"/runs/{RUN}")).text).text
+    assert "Alleaves 1 timed out; 3 records unreadable 31 calls 30 answered" in with_errors
+    assert "Alpine IQ 2 throttled 4 calls 4 answered" in with_errors
 
 
 # ── hostile ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -81,7 +81,7 @@ async def test_the_page_shows_them_to_who_belongs_to_the_org(tmp_path: Path, wor
     assert "Worker Ready accounts 3 47 most in 1 4.0 s" in text
     assert "Poller Not ready" in text
     assert "Notifier Does not answer" in text
-    assert "Alpine IQ Held back 1,994 of the 3600s rate 8 2 failed" in text
+    assert "Alpine IQ Held back 1,994 by the hour 8 2 failed" in text
     assert "777" not in text, "another org's budget"
 
 

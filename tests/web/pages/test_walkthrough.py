@@ -126,6 +126,37 @@ def test_a_day_at_the_dashboard(look: Look) -> None:
     assert page.get_by_role("dialog").is_visible()
 
 
+@pytest.mark.parametrize("look", [("desktop", "light")], ids="-".join, indirect=True)
+def test_the_keyboard_finds_and_opens(look: Look) -> None:
+    page = look.page
+    look.log_in()
+    page.goto("/customers")
+    page.keyboard.press("/")
+    page.keyboard.type("rossi")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=rossi**")
+    page.goto("/cases")
+    page.locator("input[name=case]").nth(1).check()
+    page.keyboard.press("j")  # a box is not a field that one types into
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/2000/1?**")
+
+
+@pytest.mark.parametrize("look", [("desktop", "light")], ids="-".join, indirect=True)
+def test_a_page_that_stays_open_says_how_old_everything_has_become(look: Look) -> None:
+    page = look.page
+    look.log_in()
+    page.clock.install()
+    page.goto("/")
+    known = page.locator(".asof")
+    assert known.inner_text().split("\n")[0].startswith("Orders as of just now")
+    page.clock.fast_forward("06:00")
+    assert known.inner_text().split("\n")[0].startswith("Orders as of 6 min ago")
+    page.clock.fast_forward("13:00:00")
+    assert "Alpine IQ is current (yesterday)" in page.get_by_role("heading", level=1).inner_text()
+
+
 def test_no_page_keeps_anybody_out(look: Look) -> None:
     page = look.page
     page.goto("/login")
