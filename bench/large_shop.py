@@ -174,6 +174,7 @@ def _entry(dice: random.Random, customer: str, version: int, points: int) -> Poi
         order=f"{customer}{version:04}",
         amount_minor=amount,
         why_not=why_not,
+        ordered_at=NOW - version * 3_600_000,
         epoch=0,
         version=version,
     )

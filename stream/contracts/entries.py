@@ -24,7 +24,8 @@ class PointsEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
     """One step in how the points came about.
 
     `id` is deterministic. `why_not` says why an order counts nothing (`cancelled`, `unpaid`, `pending`,
-    `walk_in`, `other_currency`); None when it counts. `amount_minor`: what the order counts now.
+    `walk_in`, `other_currency`); None when it counts. `amount_minor`: what the order counts now. `ordered_at`: when it
+    was made at the point of sale (UTC ms), which may be long before it was read.
     """
 
     id: str
@@ -37,6 +38,7 @@ class PointsEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
     order: str | None = None
     amount_minor: int | None = None
     why_not: str | None = None
+    ordered_at: int | None = None
     epoch: int
     version: int
 

@@ -14,7 +14,7 @@ from tests.agents.builders import LONG_AGO, Shop, copy_log, fact, member, only, 
 
 async def test_the_briefs_order_earns_the_briefs_points() -> None:
     shop = await Shop().open()
-    shop.observe_order("3528", "1", 3955)
+    seen = shop.observe_order("3528", "1", 3955)
     await shop.settle()
     profile = shop.profiles()["3528"]
     assert (profile.points, profile.tier, profile.tier_source) == (40, "Bronze", "calculated")
@@ -24,6 +24,7 @@ async def test_the_briefs_order_earns_the_briefs_points() -> None:
     entry = only(shop.entries())
     assert (entry.cause, entry.order, entry.delta_minor, entry.delta_points) == ("order_added", "1", 3955, 40)
     assert (entry.points_after, entry.tier, entry.amount_minor, entry.why_not) == (40, "Bronze", 3955, None)
+    assert entry.ordered_at == seen.created_at
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,7 @@ async def test_points_entries_lie_beneath_their_customer(connection: Connection)
         settings_version=1,
         order="88213",
         amount_minor=3955,
+        ordered_at=AT - 60_000,
         epoch=0,
         version=17,
     )
@@ -166,6 +167,7 @@ async def test_points_entries_lie_beneath_their_customer(connection: Connection)
         "at": utc(AT),
         "cause": "order_added",
         "orderId": "88213",
+        "orderedAt": utc(AT - 60_000),
         "amountMinor": 3955,
         "deltaMinor": 3955,
         "deltaPoints": 40,

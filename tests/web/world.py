@@ -86,6 +86,7 @@ ENTRY = PointsEntry(
     settings_version=1,
     order="88213",
     amount_minor=3955,
+    ordered_at=AT - 60_000,
     epoch=0,
     version=1,
 )

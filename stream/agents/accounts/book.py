@@ -136,6 +136,7 @@ class Book:
             order=order,
             amount_minor=line.minor if line else None,
             why_not=line.why_not if line else None,
+            ordered_at=line.created_at if line else None,
             epoch=epoch,
             version=version,
         )

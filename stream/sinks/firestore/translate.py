@@ -76,6 +76,7 @@ def _entry(record: Input, value: bytes) -> DocumentWrite:
         "orderId": entry.order,
         "amountMinor": entry.amount_minor,
         "whyNot": entry.why_not,
+        "orderedAt": None if entry.ordered_at is None else utc(entry.ordered_at),
         "deltaMinor": entry.delta_minor,
         "deltaPoints": entry.delta_points,
         "pointsAfter": entry.points_after,

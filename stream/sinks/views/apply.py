@@ -35,7 +35,7 @@ ON CONFLICT (org, customer) DO UPDATE SET
     name = excluded.name, phones = excluded.phones, email = excluded.email, observed_at = excluded.observed_at,
     erased_at = excluded.erased_at, phone_terms = excluded.phone_terms
 WHERE people.erased_at IS NULL OR excluded.erased_at IS NOT NULL OR excluded.observed_at > people.erased_at"""
-ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * 15)}) ON CONFLICT DO NOTHING"
+ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * 16)}) ON CONFLICT DO NOTHING"
 ALERT = "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 # The place is that of the first one, so that an address stays true; what is said of it is the newest.
 DEAD_LETTER = f"""

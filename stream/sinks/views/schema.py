@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -104,7 +104,7 @@ CREATE TABLE entries (
     org TEXT NOT NULL, customer TEXT NOT NULL, at INTEGER NOT NULL,
     id TEXT NOT NULL, cause TEXT NOT NULL, delta_minor INTEGER NOT NULL, delta_points INTEGER NOT NULL,
     points_after INTEGER NOT NULL, tier TEXT NOT NULL, settings_version INTEGER NOT NULL, "order" TEXT,
-    amount_minor INTEGER, why_not TEXT, epoch INTEGER NOT NULL, version INTEGER NOT NULL,
+    amount_minor INTEGER, why_not TEXT, ordered_at INTEGER, epoch INTEGER NOT NULL, version INTEGER NOT NULL,
     PRIMARY KEY (org, customer, epoch, version, id)) STRICT, WITHOUT ROWID;
 
 -- `live`: not resolved. `weight`: unexplained points, without sign: how much the case matters.

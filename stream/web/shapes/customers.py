@@ -39,7 +39,8 @@ class Reconciliation(TypedDict):
 
 
 class EntryShown(TypedDict):
-    """One step in how the points came about. Amounts in minor units. `whyNot`: why an order counts nothing."""
+    """One step in how the points came about. Amounts in minor units. `whyNot`: why an order counts nothing. `orderedAt`:
+    when the order was made at the point of sale; `at`: when that was read."""
 
     id: str
     at: str | None
@@ -47,6 +48,7 @@ class EntryShown(TypedDict):
     orderId: str | None
     amountMinor: int | None
     whyNot: str | None
+    orderedAt: str | None
     deltaMinor: int
     deltaPoints: int
     pointsAfter: int
@@ -118,6 +120,7 @@ def entry_shown(shown: CustomerEntry) -> EntryShown:
         "orderId": entry.order,
         "amountMinor": entry.amount_minor,
         "whyNot": entry.why_not,
+        "orderedAt": time_shown(entry.ordered_at),
         "deltaMinor": entry.delta_minor,
         "deltaPoints": entry.delta_points,
         "pointsAfter": entry.points_after,

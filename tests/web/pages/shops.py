@@ -270,6 +270,7 @@ def _entries(dice: random.Random, customer: str, how_many: int, org: str) -> lis
             order=f"{100_000 + int(customer) * 20 + number}",
             amount_minor=amount,
             why_not=why_not,
+            ordered_at=min(at, NOW) - HOUR,
             epoch=0,
             version=number + 1,
         )
