@@ -54,7 +54,7 @@ POINTS_ENTRY = {
     "settings_version": "number of the settings in force",
     "order": "the order's id, where the cause is an order",
     "amount_minor": "what the order counts now",
-    "ordered_at": "when the order was made at the point of sale, which may be long before it was read (UTC milliseconds)",
+    "ordered_at": "when the point of sale made the order, perhaps long before it was read (UTC milliseconds)",
     "why_not": (
         "why it counts nothing: `cancelled`, `pending`, `unpaid`, `walk_in`, `other_currency`, `no_tax`, "
         "`no_subtotal`, `removed`, `moved_away`; absent: it counts"

@@ -39,8 +39,8 @@ class Reconciliation(TypedDict):
 
 
 class EntryShown(TypedDict):
-    """One step in how the points came about. Amounts in minor units. `whyNot`: why an order counts nothing. `orderedAt`:
-    when the order was made at the point of sale; `at`: when that was read."""
+    """One step in how the points came about. Amounts in minor units. `whyNot`: why an order counts nothing.
+    `orderedAt`: when the order was made at the point of sale; `at`: when that was read."""
 
     id: str
     at: str | None
