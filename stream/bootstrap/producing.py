@@ -23,6 +23,7 @@ from producers.role.contact_data import AlleavesContacts
 from producers.role.following import ErasedPeople, OrgsWithSettings, People
 from producers.role.parts import OrgProducer
 from producers.runner import Bus, ProducerRole
+from stream.bootstrap.counting import Counted
 from stream.bootstrap.roles import Station
 from stream.bootstrap.vendor_gauges import VendorGauges
 from stream.configuration import org_settings
@@ -123,28 +124,29 @@ class _Parts:
         """One org's pollers, sweeps and look-up, as far as its vendors are configured."""
         if org.alleaves is None or org.alpine_iq is None:
             raise ConfigurationError(f"org {org.id!r} does not say how both vendors are reached")
-        name, publisher, alleaves = OrgId(org.id), self._publisher, org.alleaves
+        name, alleaves = OrgId(org.id), org.alleaves
         shop, provider = AlleavesClient.of(alleaves), alpine_iq_client(org.alpine_iq)
         identities = Identities(self._key, alleaves.phone_region)
         translator = _translator(org, alleaves, identities)
         erased = self._erased.of(name)
-        availability = Availability(name, publisher, self._cursors)
+        availability = Availability(name, self._publisher, self._cursors)
         movements = Movements(
             name,
             provider,
             identities,
-            publisher,
+            self._counted(name, "sweep"),
             self._cursors,
             compare=lambda: self._settings.compare(name),
             history_days=alleaves.history_days,
         )
-        people = People(publisher, self._station.bootstrap, self._station.prefix)
+        people = People(self._publisher, self._station.bootstrap, self._station.prefix)
 
         async def person_of(customer: CustomerId) -> Person | None:
             return await people.person(name, customer)
 
+        look_up = self._counted(name, "look_up")
         gauges = self.gauges[name] = VendorGauges(self._station.metrics, name, shop.http, provider.http)
-        contacts = AlleavesContacts(name, shop, translator, publisher, person_of, erased)
+        contacts = AlleavesContacts(name, shop, translator, look_up, person_of, erased)
         walks = Walks()
         return OrgProducer(
             org=name,
@@ -153,7 +155,7 @@ class _Parts:
                     org=name,
                     client=shop,
                     translator=translator,
-                    publisher=publisher,
+                    publisher=self._counted(name, "poller"),
                     cursors=self._cursors,
                     settings=alleaves,
                     on_poll=gauges.polled,
@@ -164,7 +166,7 @@ class _Parts:
                 org=name,
                 client=shop,
                 translator=translator,
-                publisher=publisher,
+                publisher=self._counted(name, "walk"),
                 cursors=self._cursors,
                 settings=alleaves,
                 erased=erased,
@@ -174,14 +176,17 @@ class _Parts:
                 name,
                 provider,
                 identities,
-                publisher,
+                self._counted(name, "sweep"),
                 availability,
                 movements=movements,
                 page_size=org.alpine_iq.page_size,
             ),
-            look_up=BalanceLookUp(name, provider, identities, publisher, availability, contacts, movements=movements),
+            look_up=BalanceLookUp(name, provider, identities, look_up, availability, contacts, movements=movements),
             background=(lambda: availability.watch(provider),),
         )
+
+    def _counted(self, org: OrgId, source: str) -> Counted:
+        return Counted(self._publisher, self._station.metrics, org, source)
 
 
 def _translator(org: OrgConfiguration, alleaves: AlleavesSettings, identities: Identities) -> Translator:

@@ -36,10 +36,8 @@ class VendorGauges:
         self._poller = poller
         return poller
 
-    def polled(self, result: PollResult) -> None:
+    def polled(self, _: PollResult) -> None:
         """A poll succeeded."""
-        self._metrics.facts_published.labels(self.org, "poller").inc(result.published)
-        self._metrics.dead_letters.labels("poller").inc(result.unreadable)
         self._metrics.last_poll.labels(self.org).set_to_current_time()
 
     @property

@@ -44,7 +44,10 @@ class Metrics:
             registry=self.registry,
         )
         self.facts_published = Counter(
-            "loyalty_facts_published", "Facts published and acknowledged.", ("org", "source"), registry=self.registry
+            "loyalty_facts_published",
+            "Facts published and acknowledged, by who found them.",
+            ("org", "source"),
+            registry=self.registry,
         )
         self.last_poll = Gauge(
             "loyalty_last_poll_timestamp_seconds",

@@ -60,7 +60,7 @@ class Newsroom:
         self._made: list[Entry] = []
         told = list(told)
         self._diary = Diary(told, {audience.org: audience.zone for audience in audiences})
-        taken = _taken(told)
+        taken = _taken(told, self._backlog)
         self._desks = {
             audience.org: {
                 each.channel.name: Desk(
@@ -216,8 +216,8 @@ def _given_up(org: str, channel: str, sources: tuple[Source, ...], reason: str, 
     )
 
 
-def _taken(told: Iterable[Entry]) -> dict[tuple[str, str], Taken]:
+def _taken(told: Iterable[Entry], ends: Positions) -> dict[tuple[str, str], Taken]:
     sources: dict[tuple[str, str], list[Source]] = {}
     for org, delivery in told:
         sources.setdefault((org, delivery.channel), []).extend(delivery.sources)
-    return {key: Taken(found) for key, found in sources.items()}
+    return {key: Taken(found, ends) for key, found in sources.items()}

@@ -34,7 +34,7 @@ class Pauses:
 
 def _notice(audience: Audience, listener: Listener, message: str, refused: Delivery, at: int) -> Delivery:
     """Nobody is disturbed for it in quiet hours."""
-    quiet_until = listener.route.quiet_until(at)
+    quiet_until, why = listener.route.quiet_until(at), refused.reason or "it takes no messages."
     return Delivery(
         message=message,
         kind=MessageKind.CHANNEL,
@@ -45,7 +45,7 @@ def _notice(audience: Audience, listener: Listener, message: str, refused: Deliv
         next_at=quiet_until if quiet_until > at else None,
         content=Content(
             name=audience.name,
-            note=f"{refused.reason or 'It takes no messages.'} What it was to tell waits until then.",
+            note=f"{why[:1].upper()}{why[1:]} What it was to tell waits until then.",
             time_zone=audience.zone,
         ),
     )

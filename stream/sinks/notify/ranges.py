@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stream.contracts.deliveries import Source
 from stream.sinks.reading import Place
@@ -41,12 +41,16 @@ class Gathered:
 
 
 class Taken:
-    """The records that a channel's messages are about, from all its messages."""
+    """The records that a channel's messages are about, from all its messages.
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
+    `ends`: where the log ends. What lies beyond is gone: a log that lost its tail gives its offsets to other records.
+    """
+
+    def __init__(self, sources: Iterable[Source] = (), ends: Mapping[Place, int] | None = None) -> None:
         ranges: dict[Place, list[Range]] = {}
         for source in sources:
-            ranges.setdefault(Place(source.topic, source.partition), []).extend(source.ranges)
+            place = Place(source.topic, source.partition)
+            ranges.setdefault(place, []).extend(_within(source.ranges, (ends or {}).get(place)))
         self._ranges = {place: _merged(found) for place, found in ranges.items()}
 
     def holds(self, place: Place, offset: int) -> bool:
@@ -54,6 +58,12 @@ class Taken:
         ranges = self._ranges.get(place, [])
         at = bisect_right(ranges, offset, key=lambda each: each[0]) - 1
         return at >= 0 and offset <= ranges[at][1]
+
+
+def _within(ranges: Iterable[Range], end: int | None) -> list[Range]:
+    if end is None:
+        return list(ranges)
+    return [(first, min(last, end - 1)) for first, last in ranges if first < end]
 
 
 def _merged(ranges: Iterable[Range]) -> list[Range]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,7 @@ _STILL: dict[str, str] = {
     AlertKind.DISCREPANCY_STANDING: "as before",
 }
 _RUNS = {RunKind.DAILY: "daily run", RunKind.BALANCES: "intraday run", RunKind.CUSTOMER: "one customer's run"}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WHILE = {
     Phase.QUEUED: "while it waited",
     Phase.ORDERS: "while reading the orders",
@@ -160,10 +162,10 @@ def cause_in_words(kind: str) -> str:
 
 
 def run_name(run: str) -> str:
-    """A run without its org: `daily run 2026-01-30`."""
+    """A run without its org: `daily run 2026-01-30`; one that the clock did not begin is no daily run to people."""
     kind, _, slot = run.partition(":")[2].partition(":")
-    if (kind, slot) == (RunKind.DAILY, "first"):
-        return "first run"
+    if kind == RunKind.DAILY and not _DATE.fullmatch(slot):
+        return "first run" if slot == "first" else f"run {slot}"
     return f"{_RUNS[RunKind(kind)]} {slot}" if kind in _RUNS and slot else f"run {run}"
 
 

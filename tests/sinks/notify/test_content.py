@@ -132,9 +132,19 @@ def test_a_run_without_news_is_one_line(review: int, title: str) -> None:
     assert webhook_body(delivery(said))["embeds"][0].get("description") is None  # type: ignore[index]  # as JSON has it
 
 
-def test_the_first_run_is_called_that() -> None:
-    first = items(about_org(AlertKind.RUN_FAILED, "orders: timeout", run=f"{ORG}:daily:first"))
-    assert "The first run failed while reading the orders: timeout." in text_of(delivery(content(*first)))
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        ("daily:2026-01-30", "daily run 2026-01-30"),
+        ("daily:first", "first run"),
+        ("daily:20260130T092726.642", "run 20260130T092726.642"),
+        ("daily:retry-7", "run retry-7"),
+        ("balances:20260130T0900Z", "intraday run 20260130T0900Z"),
+    ],
+)
+def test_a_run_is_called(run: str, name: str) -> None:
+    failed = items(about_org(AlertKind.RUN_FAILED, "orders: timeout", run=f"{ORG}:{run}"))
+    assert f"The {name} failed while reading the orders: timeout." in text_of(delivery(content(*failed)))
 
 
 def test_what_a_run_could_not_read_is_said_even_when_all_else_is_well() -> None:

@@ -190,7 +190,7 @@ def test_a_poisonous_record_is_given_up_for_every_channel_and_once() -> None:
         ("two", "given_up", 1),
         ("two", "pending", 2),
     ]
-    after = desktop(mails({"name": "one"}, {"name": "two"}), told=made)
+    after = desktop(mails({"name": "one"}, {"name": "two"}), told=made, backlog=3)
     after.read(good, poison)
     assert after.titles() == []
 
@@ -207,6 +207,20 @@ def test_of_which_days_there_was_a_report_is_known_after_a_restart() -> None:
     after.later(60)
     assert after.titles() == [("all", "Green Leaf: 1 new discrepancy"), ("new", "Green Leaf: 1 new discrepancy")]
     assert after.room.offsets() == {ALERTS: 2, RUNS: 3}, "what is not said holds nothing back"
+
+
+def test_what_takes_the_place_of_records_that_the_log_has_lost_is_told() -> None:
+    """A power cut took the last second of `alerts`, and not that of `deliveries`."""
+    before = desktop(mails({}))
+    before.read(*(alert_record(opened(n), n) for n in range(4)), failed())
+    told = before.room.messages()
+    assert [entry.delivery.count for entry in told] == [4]
+    after = desktop(mails({}), told=told, backlog=2)
+    after.read(*(alert_record(opened(n, run="r2"), n) for n in range(2)))
+    after.read(*(alert_record(opened(n, run="r2"), 100 + n, offset=n) for n in (2, 3)), failed("r2", offset=1))
+    (entry,) = after.room.messages()
+    assert (entry.delivery.count, entry.delivery.alerts) == (2, ("a102", "a103"))
+    assert entry.delivery.message != told[0].delivery.message
 
 
 def test_an_end_of_a_run_that_cannot_be_read_holds_up_nothing() -> None:

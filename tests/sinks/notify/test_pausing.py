@@ -30,7 +30,7 @@ def test_the_other_channels_hear_of_it_with_the_reason_and_the_heartbeat_does_no
     assert (org, notice.channel, notice.kind, notice.outcome) == (ORG, "night", MessageKind.CHANNEL, Outcome.PENDING)
     assert notice.title == "Green Leaf: channel day refuses messages"
     assert notice.content is not None
-    assert (notice.content.note or "").startswith("the mail server answered 535. Correct smtp.password.")
+    assert (notice.content.note or "").startswith("The mail server answered 535. Correct smtp.password.")
     assert notice.next_at is None
 
 
