@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from markupsafe import Markup
@@ -98,6 +98,12 @@ class Page:
         """The address of a page in the same org and shop; None and empty values are left out."""
         wanted = {"org": self.org, "shop": self.shop, **query}
         return f"{path}?{urlencode({k: str(v) for k, v in wanted.items() if v not in (None, '')})}"
+
+    def csv(self, listing: str, **query: object) -> str:
+        """Where all of a list of the API is to be had as a file; None and empty values are left out."""
+        wanted = {"export": "csv", **query}
+        given = urlencode({k: str(v) for k, v in wanted.items() if v not in (None, "")})
+        return f"/api/v1/orgs/{quote(self.org, safe='')}/{listing}?{given}"
 
     @property
     def place(self) -> str:

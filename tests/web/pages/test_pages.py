@@ -189,6 +189,28 @@ async def test_a_run_says_what_went_wrong_with_the_vendors(busy: Desk) -> None:
     assert "Alpine IQ 2 throttled 4 calls 4 answered" in with_errors
 
 
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [
+        ("/customers?verdict=discrepancy", 10),
+        ("/customers?q=rossi&tier=Silver", None),
+        ("/cases", 9),
+        ("/cases?mine=1", 1),
+        ("/cases?state=resolved", 1),
+        ("/runs", 31),
+        ("/customers/2000", 6),
+    ],
+)
+async def test_a_list_is_to_be_had_as_a_file_with_the_same_filters(busy: Desk, path: str, rows: int | None) -> None:
+    async with busy.browser() as browser:
+        seen = Seen((await browser.get(path)).text)
+        [link] = [each for each in seen.links if "export=csv" in each]
+        answer = await browser.get(link)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    shown = rows if rows is not None else seen.tags.count("tr") - 1
+    assert len(answer.text.splitlines()) == 1 + shown
+
+
 # ── hostile ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 _WITH_NAMES = ("q", "after", "before", "verdict", "tier", "case", "shop", "state", "mine")
