@@ -115,14 +115,19 @@ class Page:
         return self.link(self.path, **{**{k: v for k, v in self.query.items() if k not in ("org", "shop")}, **query})
 
     def ago(self, at: int | None, unknown: str = "never") -> Markup:
-        """How long ago, with the exact time on hover; `unknown` where there is no time."""
+        """How long ago, with the exact time on hover; `unknown` where there is no time. What happened by a clock that
+        is ahead of this one happened just now."""
         if at is None:
             return Markup('<span class="meta">{}</span>').format(unknown)
-        return self._time(at, moments.relative(at, self.now, self.zone), grows=True)
+        return self._time(at, moments.relative(min(at, self.now), self.now, self.zone), grows=True)
+
+    def ahead(self, at: int) -> Markup:
+        """In how long, or how long ago, with the exact time on hover."""
+        return self._time(at, moments.relative(at, self.now, self.zone))
 
     def bracketed(self, at: int) -> Markup:
         """How long ago, in brackets."""
-        return self._time(at, f"({moments.relative(at, self.now, self.zone)})", grows=True)
+        return self._time(at, f"({moments.relative(min(at, self.now), self.now, self.zone)})", grows=True)
 
     def clock(self, at: int) -> Markup:
         """The time of day, with the exact one on hover."""

@@ -211,6 +211,15 @@ async def test_a_list_is_to_be_had_as_a_file_with_the_same_filters(busy: Desk, p
     assert len(answer.text.splitlines()) == 1 + shown
 
 
+async def test_every_reason_leads_to_its_records(hostile: Desk) -> None:
+    async with hostile.browser() as browser:
+        seen = Seen((await browser.get("/problems")).text)
+        reasons = {link for link in seen.links if link.endswith("#letters") and "reason=" in link}
+        assert len(reasons) >= 5
+        for link in reasons:
+            assert "kept at" in Seen((await browser.get(link)).text).text, link[:200]
+
+
 # ── hostile ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 _WITH_NAMES = ("q", "after", "before", "verdict", "tier", "case", "shop", "state", "mine")
