@@ -161,6 +161,20 @@ async def test_until_a_run_has_ended_today_says_so_although_orders_are_there(tmp
         assert "1 customer needs you." in Seen((await browser.get("/")).text).text
 
 
+async def test_nobody_needs_you_is_not_said_before_the_verdicts_of_a_run_that_has_ended_are_here(
+    tmp_path: Path,
+) -> None:
+    records = busy_shop(20)
+    number = max(place for place, each in enumerate(records) if each.topic == topics.PROFILES.name)
+    unknown = [each for each in records[: number + 1] if b"unknown" in (each.value or b"") or each.topic != "profiles"]
+    rest = [each for each in records if each.topic == topics.PROFILES.name and each not in unknown]
+    desk = desk_of(tmp_path, unknown, records[number + 1 :])
+    async with desk.browser() as browser:
+        assert "The first run has not ended yet." in Seen((await browser.get("/")).text).text
+        desk.log.write(rest)
+        assert "1 customer needs you." in Seen((await browser.get("/")).text).text
+
+
 async def test_a_shop_counts_its_own_cases(busy: Desk) -> None:
     async with busy.browser() as browser:
         counts = {}
