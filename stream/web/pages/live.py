@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
@@ -36,16 +38,22 @@ class Fragment(Event):
 
 @router.get("/live")
 async def live(request: Request) -> Response:
-    """How current everything is, and how many cases there are; on pages that list cases, what is new."""
+    """How current everything is, and how many cases there are; on pages that list cases what is new, on those of one
+    customer or case that it has changed."""
     page = page_of(request)
     since, path = time_of(page.query.get("since"), page.now), page.query.get("at", TODAY)
     said: dict[str, str] = {}
+    shown = await asyncio.to_thread(_version, page, path)
 
     def look() -> Iterator[Event]:
         now = current(page)
         fragments = {name: document(template, page=now) for name, template in EVERYWHERE.items()}
         if path in WITH_NEWS:
             fragments["news"] = _news(now, since, path)
+        elif shown is not None and _version(now, path) != shown:
+            fragments["news"] = _linked(
+                now, path, "The case has changed" if "/cases/" in path else "This customer has changed"
+            )
         if path == TODAY and (figures := figures_of(now)).compared:
             fragments["today"] = document("today_figures.html", page=now, figures=figures)
         for name, text in fragments.items():
@@ -74,6 +82,20 @@ def _news(page: Page, since: int, path: str) -> str:
     ended = path == TODAY and bool(shown_pages.run_points(page.views, page.org, since=since + 1, limit=1))
     said = [words.counted(new, "new case")] if new else []
     said += ["a run has ended"] if ended else []
-    if not said:
-        return ""
-    return Markup('<a href="{}">{}: show</a>').format(page.link(path), words.raised(", ".join(said)))
+    return _linked(page, path, words.raised(", ".join(said))) if said else ""
+
+
+def _linked(page: Page, path: str, said: str) -> str:
+    return Markup('<a href="{}">{}: show</a>').format(page.link(path), said)
+
+
+def _version(page: Page, path: str) -> tuple[int, int] | None:
+    """Which version of a customer or a case its page shows; None for other pages."""
+    match path.split("/"):
+        case ["", "customers", customer]:
+            profile = page.views.profile(page.org, unquote(customer))
+            return (profile.epoch, profile.version) if profile else None
+        case ["", "cases", customer, number] if number.isascii() and number.isdigit() and len(number) < 10:
+            found = page.views.case(page.org, unquote(customer), int(number))
+            return (found.case.epoch, found.case.version) if found else None
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from markupsafe import Markup
@@ -99,6 +99,12 @@ class Page:
         wanted = {"org": self.org, "shop": self.shop, **query}
         return f"{path}?{urlencode({k: str(v) for k, v in wanted.items() if v not in (None, '')})}"
 
+    def csv(self, listing: str, **query: object) -> str:
+        """Where all of a list of the API is to be had as a file; None and empty values are left out."""
+        wanted = {"export": "csv", **query}
+        given = urlencode({k: str(v) for k, v in wanted.items() if v not in (None, "")})
+        return f"/api/v1/orgs/{quote(self.org, safe='')}/{listing}?{given}"
+
     @property
     def place(self) -> str:
         """The list or page that this one belongs to: `/cases` of one case."""
@@ -109,14 +115,19 @@ class Page:
         return self.link(self.path, **{**{k: v for k, v in self.query.items() if k not in ("org", "shop")}, **query})
 
     def ago(self, at: int | None, unknown: str = "never") -> Markup:
-        """How long ago, with the exact time on hover; `unknown` where there is no time."""
+        """How long ago, with the exact time on hover; `unknown` where there is no time. What happened by a clock that
+        is ahead of this one happened just now."""
         if at is None:
             return Markup('<span class="meta">{}</span>').format(unknown)
-        return self._time(at, moments.relative(at, self.now, self.zone), grows=True)
+        return self._time(at, moments.relative(min(at, self.now), self.now, self.zone), grows=True)
+
+    def ahead(self, at: int) -> Markup:
+        """In how long, or how long ago, with the exact time on hover."""
+        return self._time(at, moments.relative(at, self.now, self.zone))
 
     def bracketed(self, at: int) -> Markup:
         """How long ago, in brackets."""
-        return self._time(at, f"({moments.relative(at, self.now, self.zone)})", grows=True)
+        return self._time(at, f"({moments.relative(min(at, self.now), self.now, self.zone)})", grows=True)
 
     def clock(self, at: int) -> Markup:
         """The time of day, with the exact one on hover."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -20,14 +21,15 @@ from stream.web.pages.routes import PageRoute, field, form_of, see
 from stream.web.problems import Problem
 
 AT_ONCE = 25
-TEXT_CHARACTERS = 300
+REASON_CHARACTERS = 1000
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
 class Problems:
-    """The page. `letters`: those of the chosen reason, else the newest; `total`: undecided ones of all reasons."""
+    """The page. `letters`: those of the chosen reason, else the newest; `total`: undecided ones of all reasons;
+    `places`: of those among `letters` that nobody has decided."""
 
     reasons: list[LetterReason]
     total: int
@@ -35,6 +37,7 @@ class Problems:
     decided: bool
     letters: list[DeadLetter]
     more: str | None
+    places: list[str]
     statuses: list[PastAlert]
     withheld: list[PastAlert]
     assumptions: list[Assumption]
@@ -47,21 +50,43 @@ def problems(request: Request) -> Response:
     return rendered(page, "problems.html", found=_problems(page), fix=fix)
 
 
+@router.post("/problems/all/{action}")
+async def decide_all(request: Request, action: str) -> Response:
+    """Try again, or let go, all that were shown. Where some cannot be, the others are decided all the same."""
+    form = await form_of(request)
+    page = await asyncio.to_thread(page_of, request, Role.MANAGER)
+    places = list(dict.fromkeys(form.get("place", [])))
+    if not 1 <= len(places) <= AT_ONCE:
+        raise Problem(422, f"choose 1 to {AT_ONCE} records")
+    decide = _decision(page, action, field(form, "reason"))
+    outcomes = await asyncio.gather(*(decide(place) for place in places), return_exceptions=True)
+    failed = [each for each in outcomes if isinstance(each, BaseException)]
+    if unforeseen := [each for each in failed if not isinstance(each, Problem)]:
+        raise unforeseen[0]
+    if refused := [each for each in failed if isinstance(each, Problem)]:
+        raise Problem(409, f"{len(refused)} of {len(places)} could not be decided: {refused[0].detail}")
+    return see(page.link("/problems", done=action))
+
+
 @router.post("/problems/{place}/{action}")
 async def decide(request: Request, place: str, action: str) -> Response:
     """Try one again, or let it go."""
     form = await form_of(request)
     page = await asyncio.to_thread(page_of, request, Role.MANAGER)
-    decisions, by, reason = page.site.decisions, page.caller.id, field(form, "reason")[:2000]
-    if action == "retry":
-        await decisions.retry_letter(page.org, place, by=by, reason=reason or None)
-    elif action == "discard":
-        if not reason:
-            raise Problem(422, "say why, in a few words")
-        await decisions.discard_letter(page.org, place, by=by, reason=reason)
-    else:
-        raise Problem(404, "there is no such action")
+    await _decision(page, action, field(form, "reason"))(place)
     return see(page.link("/problems", reason=field(form, "back") or None, done=action))
+
+
+def _decision(page: Page, action: str, reason: str) -> Callable[[str], Awaitable[DeadLetter]]:
+    """What is to be done about the letter at a place. Raises Problem 404 or 422."""
+    decisions, by, why = page.site.decisions, page.caller.id, reason[:2000]
+    if action == "retry":
+        return lambda place: decisions.retry_letter(page.org, place, by=by, reason=why or None)
+    if action != "discard":
+        raise Problem(404, "there is no such action")
+    if not why:
+        raise Problem(422, "say why, in a few words")
+    return lambda place: decisions.discard_letter(page.org, place, by=by, reason=why)
 
 
 def fix(letter: DeadLetter) -> str:
@@ -78,7 +103,7 @@ def fix(letter: DeadLetter) -> str:
 def _problems(page: Page) -> Problems:
     views, org, query = page.views, page.org, page.query
     reasons = views.letter_reasons(org)
-    chosen = query.get("reason", "")[:TEXT_CHARACTERS] or None
+    chosen = query.get("reason", "")[:REASON_CHARACTERS] or None
     decided = query.get("decided") == "1"
     letters = views.dead_letters(
         AT_ONCE + 1, org=org, reason=chosen, undecided=not decided, after=_after(query.get("after"))
@@ -97,6 +122,7 @@ def _problems(page: Page) -> Problems:
         decided=decided,
         letters=letters,
         more=more,
+        places=[f"{each.partition}:{each.offset}" for each in letters if each.decision is None],
         statuses=statuses,
         withheld=withheld,
         assumptions=assumptions(page, reasons, statuses, withheld),

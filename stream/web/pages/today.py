@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -77,7 +78,7 @@ def figures_of(page: Page) -> Figures:
     customers, review = sum(counts.values()), counts.get(Verdict.DISCREPANCY, 0)
     last = runs[-1] if runs else None
     return Figures(
-        compared=bool(customers) and shown_pages.ever_compared(views, org),
+        compared=shown_pages.ever_compared(views, org) and _there(counts, last),
         needs=_needs(review),
         agrees=_agrees(counts.get(Verdict.MATCHED, 0)),
         currency=provider_said(page),
@@ -104,6 +105,13 @@ def _today(page: Page, last: RunPoint | None) -> Today:
         trend=_trend(page, taken),
         trend_rows=_trend_rows(page, taken),
     )
+
+
+def _there(counts: Mapping[str, int], last: RunPoint | None) -> bool:
+    """Whether the verdicts are here: a run's end may be read a moment before the profiles that it is about."""
+    if last is None or last.tally is None or not last.tally.compared:
+        return bool(counts)
+    return any(verdict != Verdict.UNKNOWN for verdict in counts)
 
 
 def provider_said(page: Page) -> Markup:

@@ -69,10 +69,9 @@
   setInterval(age, 20000);
 
   // ── keys ──
-  const places = { t: "/", c: "/lookup", u: "/customers", i: "/cases", r: "/runs", p: "/problems", v: "/coverage", s: "/settings", y: "/system" };
   let waiting = false;
-  function go(path) {
-    const link = document.querySelector(`nav a[data-path="${path}"]`);
+  function go(kind, value) {
+    const link = document.querySelector(`nav a[data-${kind}="${CSS.escape(value)}"]`);
     if (link) location.assign(link.href);
   }
   function move(by) {
@@ -87,13 +86,13 @@
     if (typing(event.target)) return;
     if (waiting) {
       waiting = false;
-      if (places[event.key]) go(places[event.key]);
+      go("key", event.key);
       return;
     }
     const keys = document.getElementById("keys");
     if (event.key === "/") {
       const field = all("[data-search]").sort((a, b) => !!b.closest("main") - !!a.closest("main")).find((each) => each.offsetParent !== null);
-      if (field) { field.focus(); field.select(); } else go("/lookup");
+      if (field) { field.focus(); field.select(); } else go("path", "/lookup");
     } else if (event.key === "?" && keys) { keys.open ? keys.close() : keys.showModal();
     } else if (event.key === "g") { waiting = true; setTimeout(() => { waiting = false; }, 1200);
     } else if (event.key === "j") { move(1);

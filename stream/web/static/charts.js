@@ -27,7 +27,7 @@
     const series = [{}].concat(data.lines.map((line) => ({
       label: line.name,
       stroke: token(line.colour || "--accent"),
-      width: 1.75,
+      width: data.kind === "bars" ? 0 : 1.75,
       dash: line.dash ? [4, 4] : undefined,
       fill: data.kind === "bars" ? token(line.colour || "--accent") : undefined,
       paths: data.kind === "step" ? uPlot.paths.stepped({ align: 1 }) : data.kind === "bars" ? uPlot.paths.bars({ size: [0.6, 24] }) : undefined,

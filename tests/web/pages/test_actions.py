@@ -281,6 +281,44 @@ async def test_a_record_is_tried_again_or_let_go(desk: Desk, action: str, fields
     assert ("tried again by maria" if action == "retry" else "discarded by maria") in text
 
 
+@pytest.mark.parametrize(("action", "fields"), [("retry", {}), ("discard", {"reason": "test orders"})])
+async def test_all_records_of_a_reason_are_decided_at_once(desk: Desk, action: str, fields: dict[str, str]) -> None:
+    reason = "total is missing"
+    letters = desk.views.dead_letters(org=ORG, reason=reason, undecided=True)
+    assert len(letters) == 2
+    async with desk.browser() as browser:
+        before = Seen((await browser.get("/problems", params={"reason": reason})).text)
+        assert "Retry all 2" in before.text
+        shown = {"place": before.fields["place"][:2]}
+        answer = await browser.post(f"/problems/all/{action}?org={ORG}", data=shown | fields)
+        assert answer.status_code == 303, answer.text
+        assert f"done={action}" in answer.headers["location"]
+    assert desk.views.dead_letters(org=ORG, reason=reason, undecided=True) == []
+    targets = {AUDIT.decode(each.value or b"").data.target for each in desk.log.of(topics.AUDIT)}
+    places = {f"{each.partition}:{each.offset}" for each in letters}
+    assert targets >= places
+    assert len(targets - places) == (action == "retry"), "one run reads all of them again"
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "fields", "status"),
+    [
+        ("sam", "retry", {"place": "0:1"}, 403),
+        ("maria", "retry", {}, 422),
+        ("maria", "retry", {"place": [f"0:{each}" for each in range(26)]}, 422),
+        ("maria", "discard", {"place": "0:1"}, 422),
+        ("maria", "explode", {"place": "0:1"}, 404),
+        ("maria", "retry", {"place": ["0:999999", "x"]}, 409),
+    ],
+)
+async def test_what_cannot_be_decided_at_once_is_refused(
+    desk: Desk, who: str, action: str, fields: dict[str, str | list[str]], status: int
+) -> None:
+    async with desk.browser(who) as browser:
+        assert (await browser.post(f"/problems/all/{action}?org={ORG}", data=fields)).status_code == status
+    assert desk.log.published == []
+
+
 async def test_who_logs_in_gets_where_they_wanted(desk: Desk) -> None:
     async with desk.browser(None) as browser:
         wrong = await browser.post("/login", data={"name": "maria", "password": "wrong", "next": "/cases"})

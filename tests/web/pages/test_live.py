@@ -11,7 +11,10 @@ import httpx
 import msgspec
 import pytest
 
+from stream.contracts.cases import Case, CaseState
+from stream.engine.ports import Input
 from stream.web.access.sessions import COOKIE
+from tests.sinks.records import profile_record
 from tests.web.pages.browser import served
 from tests.web.pages.desk import Desk, Seen, desk_of
 from tests.web.pages.shops import (
@@ -81,6 +84,32 @@ def test_other_pages_hear_how_current_everything_is_and_no_news(tmp_path: Path, 
             if name == "outage" and said:
                 break
     assert names <= {"asof", "outage", "cases"}
+
+
+def test_a_page_of_one_customer_or_case_says_that_it_has_changed(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, busy_shop(21))
+    found = desk.views.case(ORG, "2000", 1)
+    assert found is not None
+    for path, said, change in (
+        ("/cases/2000/1", "The case has changed: show", case_record(replaced(found.case), "2000")),
+        ("/customers/2000", "This customer has changed: show", changed_profile(desk, "2000")),
+    ):
+        with told(desk, f"/live?org={ORG}&at={path}") as events:
+            until(events, "asof", "Balances")
+            desk.log.write([change])
+            assert until(events, "news", "show") == said
+
+
+def replaced(case: Case) -> Case:
+    """The case, acknowledged."""
+    return msgspec.structs.replace(case, state=CaseState.ACKNOWLEDGED, version=case.version + 1)
+
+
+def changed_profile(desk: Desk, customer: str) -> Input:
+    """A later profile of the customer."""
+    profile = desk.views.profile(ORG, customer)
+    assert profile is not None
+    return profile_record(customer, msgspec.structs.replace(profile, version=profile.version + 1))
 
 
 def test_runs_say_that_one_has_ended_and_what_came_of_it(tmp_path: Path) -> None:

@@ -161,6 +161,20 @@ async def test_until_a_run_has_ended_today_says_so_although_orders_are_there(tmp
         assert "1 customer needs you." in Seen((await browser.get("/")).text).text
 
 
+async def test_nobody_needs_you_is_not_said_before_the_verdicts_of_a_run_that_has_ended_are_here(
+    tmp_path: Path,
+) -> None:
+    records = busy_shop(20)
+    number = max(place for place, each in enumerate(records) if each.topic == topics.PROFILES.name)
+    unknown = [each for each in records[: number + 1] if b"unknown" in (each.value or b"") or each.topic != "profiles"]
+    rest = [each for each in records if each.topic == topics.PROFILES.name and each not in unknown]
+    desk = desk_of(tmp_path, unknown, records[number + 1 :])
+    async with desk.browser() as browser:
+        assert "The first run has not ended yet." in Seen((await browser.get("/")).text).text
+        desk.log.write(rest)
+        assert "1 customer needs you." in Seen((await browser.get("/")).text).text
+
+
 async def test_a_shop_counts_its_own_cases(busy: Desk) -> None:
     async with busy.browser() as browser:
         counts = {}
@@ -187,6 +201,37 @@ async def test_a_run_says_what_went_wrong_with_the_vendors(busy: Desk) -> None:
         with_errors = Seen((await browser.get(f"/runs/{RUN}")).text).text
     assert "Alleaves 1 timed out; 3 records unreadable 31 calls 30 answered" in with_errors
     assert "Alpine IQ 2 throttled 4 calls 4 answered" in with_errors
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [
+        ("/customers?verdict=discrepancy", 10),
+        ("/customers?q=rossi&tier=Silver", None),
+        ("/cases", 9),
+        ("/cases?mine=1", 1),
+        ("/cases?state=resolved", 1),
+        ("/runs", 31),
+        ("/customers/2000", 6),
+    ],
+)
+async def test_a_list_is_to_be_had_as_a_file_with_the_same_filters(busy: Desk, path: str, rows: int | None) -> None:
+    async with busy.browser() as browser:
+        seen = Seen((await browser.get(path)).text)
+        [link] = [each for each in seen.links if "export=csv" in each]
+        answer = await browser.get(link)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    shown = rows if rows is not None else seen.tags.count("tr") - 1
+    assert len(answer.text.splitlines()) == 1 + shown
+
+
+async def test_every_reason_leads_to_its_records(hostile: Desk) -> None:
+    async with hostile.browser() as browser:
+        seen = Seen((await browser.get("/problems")).text)
+        reasons = {link for link in seen.links if link.endswith("#letters") and "reason=" in link}
+        assert len(reasons) >= 5
+        for link in reasons:
+            assert "kept at" in Seen((await browser.get(link)).text).text, link[:200]
 
 
 # ── hostile ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -141,6 +141,9 @@ def test_the_keyboard_finds_and_opens(look: Look) -> None:
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url("**/cases/2000/1?**")
+    page.keyboard.press("g")
+    page.keyboard.press("v")
+    page.wait_for_url("**/coverage?**")
 
 
 @pytest.mark.parametrize("look", [("desktop", "light")], ids="-".join, indirect=True)
