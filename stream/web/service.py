@@ -39,7 +39,8 @@ REFRESHED_BY_CUSTOMER = ("contact data", "balance", "verdict")
 
 class SyncAnswer(TypedDict):
     """`runId`, and `follow`: where to see how it goes (with `/events` appended: as it goes). `run` null: nobody has
-    taken it up yet. With a customer: what such a run refreshes, and up to when each part is known."""
+    taken it up yet. `refreshes`: what such a run reads anew. `asOf`: up to when each part is known; with a customer
+    their contact data, balance, points and, once the run has ended, verdict too."""
 
     success: bool
     runId: str
@@ -198,15 +199,21 @@ class LoyaltySync:
             "asOf": as_of(self.views, org),
         }
         if customer is not None:
-            profile = self.views.profile(org, customer)
-            if profile is not None:
-                answer["asOf"] |= {
-                    "balance": time_shown(profile.balance_as_of),
-                    "points": time_shown(profile.calculated_at),
-                }
-            if status == "completed" and (shown := report(self.views, org, customer)) is not None:
-                answer["report"] = shown
+            answer["asOf"] |= self._ages(org, customer)
+            if found is not None and status == "completed":
+                answer["asOf"]["verdict"] = time_shown(found.ended_at)
+                if (shown := report(self.views, org, customer)) is not None:
+                    answer["report"] = shown
         return answer
+
+    def _ages(self, org: str, customer: str) -> dict[str, str | None]:
+        """Up to when each part of a customer is known."""
+        profile = self.views.profile(org, customer)
+        return {
+            "contactData": time_shown(self.views.contact_read_at(org, customer)),
+            "balance": time_shown(profile.balance_as_of) if profile is not None else None,
+            "points": time_shown(profile.calculated_at) if profile is not None else None,
+        }
 
     # ── what there is ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -317,7 +317,13 @@ async def test_a_customers_sync_says_what_it_refreshed_and_how_old_each_part_is(
     shown = answer.json()
     assert (answer.status_code, shown["status"], shown["success"]) == (200, "completed", True)
     assert shown["refreshes"] == ["contact data", "balance", "verdict"]
-    assert shown["asOf"]["balance"] == "2026-01-30T20:21:58.008Z"
+    ages = {name: shown["asOf"][name] for name in ("balance", "contactData", "verdict", "points")}
+    assert ages == {
+        "balance": "2026-01-30T20:21:58.008Z",
+        "contactData": "2026-01-30T20:21:58.003Z",
+        "verdict": "2026-01-30T20:21:58.008Z",
+        "points": "2026-01-30T20:21:58.012Z",
+    }
     assert shown["report"]["customer"]["points"] == 480
     assert shown["run"]["answer"] == "matched"
 
