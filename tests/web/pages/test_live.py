@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ SECONDS = 10
 def told(desk: Desk, path: str) -> Iterator[Iterator[tuple[str, str]]]:
     """The events of a stream, each with the text of its fragment."""
     with served(desk.app) as address:
-        cookies = {COOKIE: desk.site.sessions.begin("user:maria")}
+        cookies = {COOKIE: asyncio.run(desk.site.sessions.begin("user:maria"))}
         with httpx.stream("GET", f"{address}{path}", cookies=cookies, timeout=SECONDS) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             yield _events(answer.iter_lines())
