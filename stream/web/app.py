@@ -15,6 +15,7 @@ from stream.web.events import Streams
 from stream.web.openapi import document, operation_name
 from stream.web.problems import ProblemPage, add_problem_handlers
 from stream.web.site import Site
+from stream.web.turns import Turns
 
 VERSION = "1"
 API = (loyalty, orgs, customers, cases, runs, alerts, letters, settings, access, session)
@@ -31,6 +32,7 @@ def create_app(
     app = described()
     app.state.site = site
     app.state.streams = Streams()
+    app.state.previews = Turns()
     app.state.attempts = RateLimit(ATTEMPTS_A_MINUTE, 60, site.monotonic)
     add_problem_handlers(app, problem_page)
     app.router.routes.extend(operations)

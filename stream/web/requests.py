@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from stream.web.access.sessions import COOKIE
 from stream.web.events import Streams
 from stream.web.problems import Problem, not_found
 from stream.web.site import Site
+from stream.web.turns import Turns
 
 # For the OpenAPI document alone: the gate has authenticated long before.
 _KEY = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `loyalty keys create`.")
@@ -50,6 +52,12 @@ def streamed(request: Request, org: str, events: AsyncIterator[bytes]) -> Respon
 
     streams: Streams = request.app.state.streams
     return streams.respond(caller.id, still, events)
+
+
+def turn_to_preview(request: Request) -> AbstractAsyncContextManager[None]:
+    """The caller's turn to have a change of settings tried out on every customer."""
+    previews: Turns = request.app.state.previews
+    return previews.next(principal(request).id)
 
 
 TheSite = Annotated[Site, Depends(site)]

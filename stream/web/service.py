@@ -30,12 +30,17 @@ from stream.web.shapes.times import time_shown
 
 WAIT_SECONDS_MAX = 60.0
 LIBRARY = "python"
+WAITING_MAX = 20
+LATELY_MS = 900_000
+"""A run that was asked for longer ago and has not begun may never begin."""
+LOOKED_AT = 100
 REFRESHED_BY_CUSTOMER = ("contact data", "balance", "verdict")
 
 
 class SyncAnswer(TypedDict):
     """`runId`, and `follow`: where to see how it goes (with `/events` appended: as it goes). `run` null: nobody has
-    taken it up yet. With a customer: what such a run refreshes, and up to when each part is known."""
+    taken it up yet. `refreshes`: what such a run reads anew. `asOf`: up to when each part is known; with a customer
+    their contact data, balance, points and, once the run has ended, verdict too."""
 
     success: bool
     runId: str
@@ -99,7 +104,11 @@ class LoyaltySync:
         wait_seconds: float = 0,
         reason: str | None = None,
     ) -> SyncAnswer:
-        """Reconcile the whole org: orders, then balances, then verdicts."""
+        """Reconcile the whole org: orders, then balances, then verdicts.
+
+        Without a `key` a run that waits for its turn is joined: it will read all that there is by then. Raises Problem
+        429 when too many wait.
+        """
         await asyncio.to_thread(self._require_ready, org_id)
         run = await self._request(org_id, None, by, key, reason)
         return await self._followed(run, org_id, None, wait_seconds)
@@ -151,8 +160,23 @@ class LoyaltySync:
         now = self._clock()
         kind = RunKind.DAILY if customer is None else RunKind.CUSTOMER
         run = run_id(org, customer, slot_of(key, now))
+        if customer is None:
+            waiting = await asyncio.to_thread(self._waiting, org, now)
+            if waiting and key is None:
+                run = waiting[0]
+            elif len(waiting) >= WAITING_MAX and run not in waiting:
+                raise Problem(429, f"{len(waiting)} runs wait for their turn already", headers={"retry-after": "60"})
         await request_run(self._publisher, run, org=org, customer=customer, kind=kind, by=by, now=now, reason=reason)
         return run
+
+    def _waiting(self, org: str, now: int) -> list[str]:
+        """Runs of the whole org that were asked for lately and have not begun."""
+        return [
+            run.run
+            for run in self.views.runs(org, limit=LOOKED_AT)
+            if run.outcome is None and run.started_at is None and run.kind == RunKind.DAILY
+            if now - (run.requested_at or 0) < LATELY_MS
+        ]
 
     async def _followed(self, run: str, org: str, customer: str | None, wait_seconds: float) -> SyncAnswer:
         found = await self.run_ended(run, wait_seconds=wait_seconds) if wait_seconds > 0 else None
@@ -175,15 +199,21 @@ class LoyaltySync:
             "asOf": as_of(self.views, org),
         }
         if customer is not None:
-            profile = self.views.profile(org, customer)
-            if profile is not None:
-                answer["asOf"] |= {
-                    "balance": time_shown(profile.balance_as_of),
-                    "points": time_shown(profile.calculated_at),
-                }
-            if status == "completed" and (shown := report(self.views, org, customer)) is not None:
-                answer["report"] = shown
+            answer["asOf"] |= self._ages(org, customer)
+            if found is not None and status == "completed":
+                answer["asOf"]["verdict"] = time_shown(found.ended_at)
+                if (shown := report(self.views, org, customer)) is not None:
+                    answer["report"] = shown
         return answer
+
+    def _ages(self, org: str, customer: str) -> dict[str, str | None]:
+        """Up to when each part of a customer is known."""
+        profile = self.views.profile(org, customer)
+        return {
+            "contactData": time_shown(self.views.contact_read_at(org, customer)),
+            "balance": time_shown(profile.balance_as_of) if profile is not None else None,
+            "points": time_shown(profile.calculated_at) if profile is not None else None,
+        }
 
     # ── what there is ────────────────────────────────────────────────────────────────────────────────────────
 

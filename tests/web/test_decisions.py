@@ -33,6 +33,7 @@ from stream.contracts.runs import (
 )
 from stream.contracts.settings import OrgSettings, Tolerance
 from stream.engine.ports import Input, Output
+from stream.web.service import LATELY_MS, WAITING_MAX
 from tests.sinks.records import (
     AT,
     ORG,
@@ -261,6 +262,42 @@ async def test_a_sync_is_requested_once_per_idempotency_key(world: World) -> Non
     assert len(world.views.audit(ORG)) == 2, "one entry for the same request"
 
 
+async def test_a_key_belongs_to_what_is_asked_for(world: World) -> None:
+    bodies = [{"orgId": ORG}, {"orgId": ORG, "customerId": "3528"}, {"orgId": ORG, "customerId": "7"}]
+    async with world.client() as client:
+        runs = [
+            (await client.post("/api/loyalty/sync", json=body, headers={"Idempotency-Key": "k"})).json()["runId"]
+            for body in bodies
+        ]
+    assert runs == [f"{ORG}:daily:k", f"{ORG}:customer:3528:k", f"{ORG}:customer:7:k"]
+
+
+async def test_a_sync_joins_the_one_that_waits_for_its_turn(world: World) -> None:
+    async def asked(key: str | None = None) -> httpx.Response:
+        world.clock.now += 1
+        headers = {"Idempotency-Key": key} if key else {}
+        return await client.post("/api/loyalty/sync", json={"orgId": ORG}, headers=headers)
+
+    async with world.client(token_of("manager")) as client, world.client() as other:
+        first = (await asked()).json()["runId"]
+        assert (await asked()).json()["runId"] == first
+        assert (await other.post("/api/loyalty/sync", json={"orgId": ORG})).json()["runId"] == first
+        assert (await asked("mine")).json()["runId"] == f"{ORG}:daily:mine", "a key asks for a run of its own"
+        world.log.write([run_record(RunStarted(first, RunKind.DAILY, "me"), world.clock.now)])
+        assert (await asked()).json()["runId"] == f"{ORG}:daily:mine", "the first one reads already"
+        world.clock.now += LATELY_MS
+        late = (await asked()).json()["runId"]
+        assert late not in (first, f"{ORG}:daily:mine"), "what did not begin for so long may never"
+        for n in range(WAITING_MAX - 1):
+            assert (await asked(f"k{n}")).status_code == 202
+        refused = await asked("one-too-many")
+        assert (refused.status_code, "retry-after" in refused.headers) == (429, True)
+        assert (await asked("k0")).status_code == 202, "that one waits already"
+        assert (await asked()).status_code == 202
+    actors = [AUDIT.decode(each.value or b"").data for each in world.log.of(topics.AUDIT)]
+    assert {each.actor for each in actors if each.target == first} == {f"key:{key_id('manager')}", "local"}
+
+
 async def test_a_customers_sync_says_what_it_refreshed_and_how_old_each_part_is(world: World) -> None:
     def react(output: Output) -> Iterable[Input]:
         if output.topic != "runs":
@@ -280,7 +317,13 @@ async def test_a_customers_sync_says_what_it_refreshed_and_how_old_each_part_is(
     shown = answer.json()
     assert (answer.status_code, shown["status"], shown["success"]) == (200, "completed", True)
     assert shown["refreshes"] == ["contact data", "balance", "verdict"]
-    assert shown["asOf"]["balance"] == "2026-01-30T20:21:58.008Z"
+    ages = {name: shown["asOf"][name] for name in ("balance", "contactData", "verdict", "points")}
+    assert ages == {
+        "balance": "2026-01-30T20:21:58.008Z",
+        "contactData": "2026-01-30T20:21:58.003Z",
+        "verdict": "2026-01-30T20:21:58.008Z",
+        "points": "2026-01-30T20:21:58.012Z",
+    }
     assert shown["report"]["customer"]["points"] == 480
     assert shown["run"]["answer"] == "matched"
 

@@ -135,6 +135,11 @@ class CustomerQueries(Reader):
         sql = "SELECT org, customer, name, phones, email, erased_at FROM people WHERE org = ? AND customer = ?"
         return next((person_of(row) for row in self.rows(sql, (org, customer))), None)
 
+    def contact_read_at(self, org: str, customer: str) -> int | None:
+        """When the point of sale was last asked about the customer's contact data (UTC ms)."""
+        rows = self.rows("SELECT observed_at FROM people WHERE org = ? AND customer = ?", (org, customer))
+        return number(rows[0][0]) if rows else None
+
     def customers_at_phone(self, org: str, phone: str, *, limit: int = 10) -> list[str]:
         """Ids of the customers who answer this number (E.164)."""
         sql = "SELECT customer FROM phones WHERE org = ? AND phone = ? ORDER BY customer LIMIT ?"

@@ -23,6 +23,10 @@ Place = Annotated[str, Path(pattern=r"^[0-9]{1,9}:[0-9]{1,15}$", description="`p
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 
 
+REASONS_SHOWN = 50
+REASONS_EXPORTED = 10_000
+
+
 class ReasonShown(TypedDict):
     """How many undecided dead letters have one reason."""
 
@@ -78,7 +82,7 @@ def letters(
 @router.get("/reasons", response_model=Reasons)
 def reasons(here: Viewer, export: Export = None) -> Response:
     """How many undecided ones there are for each reason, the most frequent first."""
-    found = here.site.views.letter_reasons(here.org)
+    found = here.site.views.letter_reasons(here.org, limit=REASONS_SHOWN if export is None else REASONS_EXPORTED)
     listing: Listing[LetterReason, ReasonShown] = Listing(
         f"reasons-{here.org}",
         lambda after, _: found if after is None else [],

@@ -64,7 +64,8 @@ async def sync(
 ) -> Response:
     """Ask for a run: 202 with its id and where to follow it, or 200 when it ended within `wait` seconds.
 
-    A customer takes the role support, a whole org manager.
+    A customer takes the role support, a whole org manager. Runs of a whole org go one after the other; without an
+    `Idempotency-Key` one that has not begun yet is joined.
     """
     role = Role.MANAGER if body.customer_id is None else Role.SUPPORT
     require(site, caller, body.org_id, role)

@@ -17,7 +17,7 @@ from stream.sinks.views.shown import SettingsVersion
 from stream.web.listing import LIMIT, Cursor, Export, Limit, Listing, Page, etagged, json_response
 from stream.web.preview import EXAMPLES, Preview, preview
 from stream.web.problems import Problem, not_found
-from stream.web.requests import InOrg, Manager, Viewer
+from stream.web.requests import InOrg, Manager, Viewer, turn_to_preview
 from stream.web.shapes.times import time_shown
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/settings", tags=["settings"])
@@ -150,7 +150,8 @@ async def try_out(request: Request, here: Viewer) -> PreviewShown:
     asked = _asked(await request.body())
     now = await asyncio.to_thread(_in_force, here)
     after = merged(now.settings, asked.settings)
-    found = await asyncio.to_thread(preview, here.site.views, here.org, now.settings, after, now=here.site.clock())
+    async with turn_to_preview(request):
+        found = await asyncio.to_thread(preview, here.site.views, here.org, now.settings, after, now=here.site.clock())
     return _preview_shown(now.version, after, found)
 
 

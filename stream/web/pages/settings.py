@@ -27,6 +27,7 @@ from stream.web.pages.settings_form import (
 )
 from stream.web.preview import EXAMPLES, Preview, preview
 from stream.web.problems import Problem, not_found
+from stream.web.requests import turn_to_preview
 
 VERSIONS = 20
 
@@ -77,7 +78,8 @@ async def try_out(request: Request) -> Response:
         if not page.is_fragment:
             raise
         return rendered(page, "settings_wrong.html", 422, wrong=wrong.detail)
-    found = await asyncio.to_thread(_tried, page, before, after, version)
+    async with turn_to_preview(request):
+        found = await asyncio.to_thread(_tried, page, before, after, version)
     return rendered(page, "settings_tried.html" if page.is_fragment else "settings_preview.html", tried=found)
 
 
