@@ -95,6 +95,8 @@ class ProducerRole:
             asyncio.create_task(self._following.run()),
             asyncio.create_task(self._people.restore(self._bus.publisher)),
         ]
+        for helper in helpers:
+            helper.add_done_callback(self._helper_ended)
         consumer = self._consumer()
         try:
             await self._started(consumer)
@@ -154,6 +156,11 @@ class ProducerRole:
         if self._fatal is not None and not self._fatal.done():
             self._fatal.set_exception(error)
 
+    def _helper_ended(self, helper: asyncio.Task[None]) -> None:
+        """None should: without them orgs would wait for ever, or the erased be written again."""
+        if not helper.cancelled():
+            self._stop_because(helper.exception() or AssertionError("it runs until it is cancelled"))
+
     async def _work(self, consumer: AIOKafkaConsumer) -> None:
         assert self._fatal is not None
         while not self._fatal.done():
@@ -189,7 +196,7 @@ class ProducerRole:
     ) -> None:
         """Publish a dead letter; repeated until acknowledged, because the offset is passed over afterwards."""
         about = dead_letters.headers(
-            org="",
+            org=(key or b"").decode(errors="replace"),  # the key says whose it is, whatever is in it
             at=int(self._clock.wall() * 1000),
             stage="producers.commands",
             reason=str(error),

@@ -99,7 +99,7 @@ class AlleavesClient:
         for query in (customer, *queries):
             page = await self.customers(1, query)
             for item in page.items:
-                if isinstance(item.document, dict) and wire_id(item.document.get("id_customer")) == customer:
+                if _is_of(item, customer):
                     return item, page
         return None
 
@@ -121,3 +121,10 @@ class AlleavesClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _is_of(item: Item, customer: WireId) -> bool:
+    try:
+        return isinstance(item.document, dict) and wire_id(item.document.get("id_customer")) == customer
+    except ValueError:
+        return False

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 
 import msgspec
 
 from producers.http import Answer, UnreadableAnswer
+from producers.http.answers import LENIENT, text_of
 from stream.contracts.names import Millis
 
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
-_LENIENT = json.JSONDecoder(parse_float=Decimal, parse_constant=str)
 _OPENING = re.compile(r"\s*[\[{]\s*")
 _COLON = re.compile(r"\s*:\s*")
 _COMMA = re.compile(r"\s*,?\s*")
@@ -59,8 +57,8 @@ def _raw_items(body: bytes) -> list[bytes]:
     try:
         items = _RAW_ITEMS.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Read leniently (a literal NaN): what `read_json` took is taken apart in the same way.
-        return [raw.encode() for raw in dict(_scanned(body.decode("utf-8-sig"))).values()]
+        # Nearly JSON: what `read_json` took is taken apart in the same way.
+        return [raw.encode() for raw in dict(_scanned(text_of(body))).values()]
     return [bytes(item) for item in (items.values() if isinstance(items, dict) else items)]
 
 
@@ -71,9 +69,9 @@ def _scanned(text: str) -> Iterator[tuple[str, str]]:
     while text[at] not in "]}":
         key = str(count)
         if keyed:
-            key, at = _LENIENT.raw_decode(text, at)
+            key, at = LENIENT.raw_decode(text, at)
             at = _skip(_COLON, text, at)
-        _, end = _LENIENT.raw_decode(text, at)
+        _, end = LENIENT.raw_decode(text, at)
         yield key, text[at:end]
         at, count = _skip(_COMMA, text, end), count + 1
 

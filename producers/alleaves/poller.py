@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from producers.alleaves.translate import DeadLetter, OrderSeen, Translator
 from producers.alleaves.walks import Walks
 from producers.cursors import Cursors
 from producers.http import Clock, UnreadableAnswer
+from producers.redaction import redacted
 from stream.contracts.cursors import Cursor
 from stream.contracts.names import CustomerId, Millis, OrgId
 from stream.engine.ports import Output, Publisher
@@ -140,7 +141,7 @@ class Poller:
             outputs += dead_letter_records(self._org, letter)
         if outputs:
             await self._publisher.publish(outputs)
-        self._remember(changed, set(fresh), window_from)
+        self._remember(changed, orders.keys(), set(fresh), window_from)
         await self._advance(Millis(min(page.started_at for page in pages)), bool(outputs))
         return PollResult(len(orders), len(outputs), len(unseen), len(pages))
 
@@ -203,11 +204,16 @@ class Poller:
                 yield reassigned_record(self._org, known.customer, seen)
             yield from order_records(self._org, seen)
 
-    def _remember(self, changed: list[OrderSeen], dead: set[bytes], window_from: Millis) -> None:
+    def _remember(
+        self, changed: list[OrderSeen], listed: Collection[str], dead: set[bytes], window_from: Millis
+    ) -> None:
+        """Of the window, and of whatever else is listed: by what date the vendor chooses is unknown."""
         for seen in changed:
             self._known[seen.fact.order] = Known(seen.customer, seen.fact.content_hash, seen.fact.created_at)
         oldest = window_from - (DAYS_BEFORE + DAYS_AFTER) * DAY_MS
-        self._known = {order: known for order, known in self._known.items() if known.created_at >= oldest}
+        self._known = {
+            order: known for order, known in self._known.items() if known.created_at >= oldest or order in listed
+        }
         self._dead = dead
 
     async def _advance(self, through: Millis, published: bool) -> None:
@@ -232,8 +238,9 @@ class Poller:
         failures = self.status.failures_in_a_row + 1
         now = Millis(round(self._clock.wall() * 1000))
         since = self.status.failing_since or now
-        self.status = PollerStatus(self.status.last_success_at, since, failures, str(error))
-        self._log.warning("poll failed", reason=str(error), failures_in_a_row=failures)
+        reason = redacted(str(error))
+        self.status = PollerStatus(self.status.last_success_at, since, failures, reason)
+        self._log.warning("poll failed", reason=reason, failures_in_a_row=failures)
         backoff = min(self._settings.poll_seconds * 2.0 ** min(failures, 10), BACKOFF_MAX_SECONDS)
         asked = error.retry_after if isinstance(error, Unavailable) else None
         return max(backoff, min(asked or 0.0, BACKOFF_MAX_SECONDS))

@@ -26,6 +26,7 @@ from producers.alleaves.walked import UNREADABLE, Walked
 from producers.alleaves.walks import Walks
 from producers.cursors import Cursors
 from producers.http import UnreadableAnswer
+from producers.redaction import redacted
 from stream.contracts.cursors import Cursor
 from stream.contracts.facts import OrdersSwept
 from stream.contracts.names import Millis, OrderId, OrgId
@@ -111,7 +112,7 @@ class OrderSweep:
         except VendorError as error:
             if isinstance(error, UnreadableAnswer):
                 await walk.bury(error)
-            return walk.result(budget.calls - calls, dict(budget.errors - errors), reason=str(error))
+            return walk.result(budget.calls - calls, dict(budget.errors - errors), reason=redacted(str(error)))
         finally:
             self.walks.mark()
         return walk.result(budget.calls - calls, dict(budget.errors - errors))

@@ -26,6 +26,8 @@ from stream.settings import EquitySettings
 
 LONGEST_NAME = 200
 LONGEST_WORD = 100
+LONGEST_EMAIL = 254
+"""Mail takes no longer ones."""
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -143,7 +145,8 @@ class Translator:
     def _person(self, wire: WireCustomer, observed_at: Millis) -> Person:
         name = " ".join(part for part in (wire.name_first, wire.name_last) if part)
         phones = (self.identities.e164(phone) or phone[:LONGEST_WORD] for phone in (wire.phone, wire.phone2) if phone)
-        return Person(name[:LONGEST_NAME], tuple(dict.fromkeys(phones)), wire.email, observed_at)
+        email = wire.email and wire.email[:LONGEST_EMAIL]
+        return Person(name[:LONGEST_NAME], tuple(dict.fromkeys(phones)), email, observed_at)
 
     def _required(self, field: str, value: object) -> Minor:
         amount = self._amount(field, value)

@@ -26,6 +26,7 @@ ATTEMPTS = 3
 
 _NOT_FOUND = re.compile(r"not found|no (such )?(contact|member|match|wallet)|does not exist|unknown contact", re.I)
 _REFUSED = re.compile(r"api key|unauthori[sz]ed|forbidden|permission|not accessible|access denied", re.I)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 T = TypeVar("T")
 
 
@@ -121,8 +122,8 @@ class AlpineIQClient:
 
         async def attempt() -> tuple[wire.Envelope, Answer]:
             answer = await self.http.call(method, path, params=params, json=json, label=label)
-            envelope = _decoded(answer.body, wire.Envelope, label)
-            if envelope.success is False:
+            envelope = _envelope(answer, label)
+            if envelope.failed:
                 raise _failure(envelope, label)
             return envelope, answer
 
@@ -149,6 +150,14 @@ def alpine_iq_client(
         secrets=(settings.api_key.get_secret_value(),),
     )
     return AlpineIQClient(http, settings.uid, clock=clock)
+
+
+def _envelope(answer: Answer, label: str) -> wire.Envelope:
+    """Of an answer that is only nearly JSON (a literal NaN in a row), what was understood of it, written anew."""
+    try:
+        return msgspec.json.decode(answer.body, type=wire.Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decoded(_encode(answer.document), wire.Envelope, label)
 
 
 def _decoded(raw: bytes, shape: type[T], label: str) -> T:

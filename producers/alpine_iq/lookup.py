@@ -11,7 +11,7 @@ from producers.alpine_iq import translate, wire
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient
 from producers.alpine_iq.movements import Movements
-from producers.http import Clock
+from producers.http import Clock, Rejected
 from producers.identity import Identities, normalised_code, normalised_email
 from producers.redaction import redacted
 from stream.contracts import topics
@@ -83,7 +83,10 @@ class BalanceLookUp:
         try:
             answer = await self._ask(contacts or ContactData())
         except VendorError as error:
-            await self._availability.failed(error)
+            if isinstance(error, Rejected):  # one odd address is no outage
+                await self._availability.answered()
+            else:
+                await self._availability.failed(error)
             await self._failed(run, customer, started_at, str(error))
             return
         if self._client.http.budget.calls > calls_before:  # whoever has no contact data is not asked for

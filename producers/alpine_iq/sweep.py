@@ -114,17 +114,20 @@ class BalanceSweep:
             await self._rest(sweep, stride=len(first.rows))
             if sweep.settled:
                 return None
-        if sweep.rows >= (sweep.total or 0):
-            return None  # the provider always lists some members twice
-        return f"the provider says that it has {sweep.total} members, but listed {sweep.rows}"
+        if sweep.rows < (sweep.total or 0):
+            return f"the provider says that it has {sweep.total} members, but listed {sweep.rows}"
+        if sweep.holes:
+            return f"the provider says that it has {sweep.total} members, but listed none from {min(sweep.holes)} on"
+        return None  # the provider always lists some members twice
 
     async def _rest(self, sweep: _Sweep, stride: int) -> None:
-        """The pages after the first: all at once where their number is known, else until a page is short."""
+        """The pages after the first: all at once where their number is known, then on until a page is short: a list
+        may go on where a total stops counting."""
         if stride == 0:
             return
         if sweep.total is not None:
             await self._together(sweep, range(stride, sweep.total, stride))
-        while sweep.more_expected(stride):
+        while sweep.more_expected(stride, self._page_size):
             if not (await self._page(sweep, sweep.rows)).rows:
                 return
 
@@ -192,6 +195,8 @@ class _Sweep:
     rows: int = 0
     unreadable: int = 0
     """Rows that became a dead letter."""
+    holes: set[int] = field(default_factory=set)
+    """Where this pass was given nothing though there should be something: rows read twice do not make up for it."""
     identities_of: dict[str, tuple[Identity, ...]] = field(default_factory=dict)
     _last_start: int = -1
     _last_rows: int = 0
@@ -211,6 +216,7 @@ class _Sweep:
     def begin_pass(self) -> None:
         self.rows, self._last_start, self._last_rows = 0, -1, 0
         self._totals.clear()
+        self.holes.clear()
 
     def first_sight(self, row: bytes | tuple[str, int | None]) -> bool:
         """Whether this member with this balance, or this row that is nobody's, is new in the sweep."""
@@ -222,16 +228,20 @@ class _Sweep:
 
     def take(self, start: int, page: MembersPage) -> None:
         self.rows += len(page.rows)
+        if not page.rows and start < (page.total or 0):
+            self.holes.add(start)
         self._totals.add(page.total)
         if start > self._last_start:  # the last page knows best how many there are
             self._last_start, self._last_rows = start, len(page.rows)
             self.total = page.total
 
-    def more_expected(self, stride: int) -> bool:
-        """Whether the last page read leaves something to be read."""
-        if self.total is not None:
-            return self.rows < self.total
-        return self._last_rows >= stride
+    def more_expected(self, stride: int, asked: int) -> bool:
+        """Whether the last page read leaves something to be read. `stride`: the rows of the first page, for which
+        `asked` had been asked: alone and shorter than that it is the whole list, unless nobody says so."""
+        full = self._last_rows >= stride
+        if self.total is None:
+            return full
+        return self.rows < self.total or (full and (self.rows > stride or stride >= asked))
 
 
 def _first(group: BaseExceptionGroup[LoyaltyError]) -> LoyaltyError:

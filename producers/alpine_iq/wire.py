@@ -24,12 +24,17 @@ MAX_EPOCH_SECONDS = 10**11
 class Envelope(msgspec.Struct):
     """Every answer. A failure may come with HTTP 200: then `success` is false."""
 
-    success: bool | None = None
+    success: object = None
     data: msgspec.Raw = msgspec.Raw(b"null")
     code: object = None
     errors: object = None
     message: object = None
     contact: object = msgspec.field(name="contactID", default=None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it says so, as a boolean or in a word."""
+        return str(self.success).strip().lower() in ("false", "0", "no")
 
     @property
     def empty(self) -> bool:

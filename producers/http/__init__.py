@@ -5,8 +5,9 @@ A vendor client is built from `VendorHttp`, a `Budget` and an `Authorization` (o
 
     Unavailable            after retries; carries retry_after where the vendor named it
     ├── Open               the breaker is open: nothing was sent
-    Refused                credentials, permission, a request the vendor rejects
-    └── NotFound           404
+    Refused                credentials, permission, a wrong address
+    └── Rejected           this very request
+        └── NotFound       404
     Unreadable
     └── UnreadableAnswer   not JSON, or cut off, several times in a row; carries the bytes
 """
@@ -17,7 +18,7 @@ from producers.http.breaker import Breaker
 from producers.http.budget import Budget, Rate
 from producers.http.client import VendorHttp
 from producers.http.clock import Clock
-from producers.http.failures import NotFound, Open, Throttled, UnreadableAnswer
+from producers.http.failures import NotFound, Open, Rejected, Throttled, UnreadableAnswer
 
 __all__ = [
     "Answer",
@@ -29,6 +30,7 @@ __all__ = [
     "NotFound",
     "Open",
     "Rate",
+    "Rejected",
     "Throttled",
     "UnreadableAnswer",
     "VendorHttp",

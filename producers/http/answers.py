@@ -6,19 +6,22 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
-import httpx
 import msgspec
 
-from producers.http.failures import NotFound, Throttled
+from producers.http.failures import NotFound, Rejected, Throttled
 from stream.contracts.names import Millis
 from stream.errors import Refused, Unavailable, VendorError
 
 _BOM = b"\xef\xbb\xbf"
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+DIGITS_OF_64_BITS = 18
 _TRANSIENT = {408, 425, 429}
+_REJECTED = {400, 409, 410, 413, 414, 422}
 _TEXT_LIMIT = 200
 
 
@@ -36,11 +39,19 @@ class Answer:
     document: object
 
 
+class Received(NamedTuple):
+    """What came back to one request, all of it."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 def read_json(body: bytes) -> object:
     """The JSON in `body`; a fraction becomes a Decimal, never a binary float. Raises `ValueError`.
 
-    Some servers write a literal `NaN` or `Infinity`, which is not JSON: it becomes the text `NaN`, so that one such
-    value does not cost the rest of a page.
+    What is nearly JSON is read too, so that one odd value does not cost the rest of a page: a literal `NaN` becomes
+    that text, a control character stays, what is no character becomes `�` or `?`.
     """
     body = body.removeprefix(_BOM)
     try:
@@ -52,13 +63,36 @@ def read_json(body: bytes) -> object:
 
 def _read_leniently(body: bytes) -> object:
     try:
-        document: object = json.loads(body, parse_float=Decimal, parse_constant=str)
+        return _whole_characters(LENIENT.decode(text_of(body)))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def text_of(body: bytes) -> str:
+    """The text of nearly JSON."""
+    return body.decode(json.detect_encoding(body), "replace")
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    """Python refuses to make an int of thousands of digits, and msgspec to write one beyond 64 bits."""
+    return int(digits) if len(digits) <= DIGITS_OF_64_BITS else Decimal(digits)
+
+
+LENIENT = json.JSONDecoder(parse_float=Decimal, parse_int=_whole_number, parse_constant=str, strict=False)
+
+
+def _whole_characters(document: object) -> object:
+    """Half characters, as JSON can escape them, are in no UTF-8: nothing that holds one could be published."""
+    if isinstance(document, str):
+        return document.encode("utf-8", "replace").decode()
+    if isinstance(document, list):
+        return [_whole_characters(element) for element in document]
+    if isinstance(document, dict):
+        return {_whole_characters(name): _whole_characters(value) for name, value in document.items()}
     return document
 
 
-def failure(vendor: str, what: str, response: httpx.Response, secrets: Iterable[str]) -> VendorError | None:
+def failure(vendor: str, what: str, response: Received, secrets: Iterable[str]) -> VendorError | None:
     """The error that a status means; None for a success. The vendor's own words are quoted without secrets."""
     status = response.status_code
     if 200 <= status < 300:
@@ -74,7 +108,7 @@ def failure(vendor: str, what: str, response: httpx.Response, secrets: Iterable[
         return Refused(f"{message}. Check the credentials configured for {vendor}.")
     if 300 <= status < 400:
         return Refused(f"{message} (a redirect). Check the base_url configured for {vendor}.")
-    return Refused(message)
+    return Rejected(message) if status in _REJECTED else Refused(message)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -92,8 +126,9 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 def http_date_seconds(header: str) -> float | None:
     """An HTTP date as UTC seconds since the epoch; None when it is none."""
     try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
+        at = parsedate_to_datetime(header)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -9,7 +10,7 @@ from typing import NamedTuple, Self
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from producers.http.answers import Answer, failure, read_json
+from producers.http.answers import Answer, Received, failure, read_json
 from producers.http.authorization import Authorization
 from producers.http.breaker import Breaker
 from producers.http.budget import Budget
@@ -28,6 +29,11 @@ CREDENTIALS_TRIED = 5
 """Per call: others may renew them again and again while it waits for its turn."""
 RETRY_AFTER_MAX_SECONDS = 60.0
 """A vendor that asks for more is not waited for: the caller gets `Unavailable` with that time."""
+WHOLE_ANSWER_TIMEOUTS = 4
+"""A body that keeps coming is given up after so many times `timeout_seconds`, which only bounds each wait for more."""
+LONGEST_BODY_BYTES = 256 << 20
+KEPT_BYTES = 1 << 20
+"""Of a body that was too long."""
 
 
 class VendorHttp:
@@ -49,8 +55,11 @@ class VendorHttp:
         clock: Clock | None = None,
         secrets: Sequence[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
+        longest_body_bytes: int = LONGEST_BODY_BYTES,
     ) -> None:
         self.vendor = vendor
+        self._whole_answer_seconds = WHOLE_ANSWER_TIMEOUTS * timeout_seconds
+        self._longest_body_bytes = longest_body_bytes
         self.budget = budget
         self.breaker = breaker or Breaker(clock=clock)
         self._authorize = authorize
@@ -178,10 +187,9 @@ class VendorHttp:
         self.budget.calls += 1
         started, began = self._clock.wall(), self._clock.monotonic()
         try:
-            response = await self._client.request(
-                request.method, request.path, params=request.params, json=request.json, headers=dict(headers)
-            )
-        except httpx.RequestError as error:
+            async with asyncio.timeout(self._whole_answer_seconds):
+                response = await self._exchanged(request, headers)
+        except (httpx.RequestError, TimeoutError) as error:
             raise self._not_answered(request, error) from error
         finally:
             self._timed(self._clock.monotonic() - began)
@@ -192,9 +200,25 @@ class VendorHttp:
                 raise _Unauthorized(str(refusal), headers)
             raise refusal
         started_at = self._skew.corrected(started)
-        return Answer(response.status_code, response.content, started_at, self._read(request, response))
+        return Answer(response.status_code, response.content, started_at, self._read(request, response, authorized))
 
-    def _read(self, request: _Request, response: httpx.Response) -> object:
+    async def _exchanged(self, request: _Request, headers: Mapping[str, str]) -> Received:
+        """Send it and read the whole answer, as far as it has bounds."""
+        body = bytearray()
+        async with self._client.stream(
+            request.method, request.path, params=request.params, json=request.json, headers=dict(headers)
+        ) as response:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._longest_body_bytes:
+                    self.budget.errors["unreadable"] += 1
+                    message = (
+                        f"{self.vendor} answered {request.what} with a body beyond {self._longest_body_bytes} bytes"
+                    )
+                    raise UnreadableAnswer(message, body=bytes(body[:KEPT_BYTES]))
+        return Received(response.status_code, response.headers, bytes(body))
+
+    def _read(self, request: _Request, response: Received, authorized: bool) -> object:
         if response.status_code == 204:
             return None
         try:
@@ -203,9 +227,15 @@ class VendorHttp:
             self.budget.errors["unreadable"] += 1
             size = len(response.content)
             message = f"{self.vendor} answered {request.what} with {size} bytes that are not JSON: {error}"
-            raise UnreadableAnswer(message, body=response.content) from error
+            # The answer to a log-in may be the very secret: it must not get into a dead letter.
+            raise UnreadableAnswer(message, body=response.content if authorized else b"") from error
 
-    def _not_answered(self, request: _Request, error: httpx.RequestError) -> VendorError:
+    def _not_answered(self, request: _Request, error: httpx.RequestError | TimeoutError) -> VendorError:
+        if isinstance(error, TimeoutError):
+            self.budget.errors["timeout"] += 1
+            return Unavailable(
+                f"{self.vendor} did not answer {request.what} to the end within {self._whole_answer_seconds:g} s"
+            )
         if isinstance(error, httpx.DecodingError):
             self.budget.errors["unreadable"] += 1
             return UnreadableAnswer(f"{self.vendor} answered {request.what} with a broken encoding", body=b"")

@@ -13,7 +13,11 @@ class Throttled(Unavailable):
     """429: too many requests. `retry_after` where the vendor said it."""
 
 
-class NotFound(Refused):
+class Rejected(Refused):
+    """The vendor rejects this very request, not us: what was asked with or for (400, 422 and the like)."""
+
+
+class NotFound(Rejected):
     """The vendor has no such thing (404)."""
 
 

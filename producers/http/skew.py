@@ -6,6 +6,9 @@ from producers.http.answers import http_date_seconds
 from stream.contracts.names import Millis
 
 DATE_RESOLUTION_SECONDS = 1.0
+LEAP_SECONDS = 60.0
+"""A correction by more has to be said twice in a row: one answer, from a cache or a machine with a clock of its own,
+must not date what it says into another year. What is newest would then stay so until that year."""
 
 
 class Skew:
@@ -18,6 +21,7 @@ class Skew:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._leap: float | None = None
 
     def observe(self, date_header: str, started: float, ended: float) -> None:
         """Take the `Date` of a request that took from `started` to `ended` by our clock."""
@@ -25,8 +29,15 @@ class Skew:
         if vendor is None:
             return
         at_least, at_most = vendor - ended, vendor + DATE_RESOLUTION_SECONDS - started
-        self.seconds = min(max(self.seconds, at_least), at_most)
+        seconds = min(max(self.seconds, at_least), at_most)
+        if abs(seconds - self.seconds) > LEAP_SECONDS and not self._said_before(seconds):
+            self._leap = seconds
+        else:
+            self.seconds, self._leap = seconds, None
 
     def corrected(self, started: float) -> Millis:
         """`started` by the vendor's clock, in UTC milliseconds."""
         return Millis(round((started + self.seconds) * 1000))
+
+    def _said_before(self, seconds: float) -> bool:
+        return self._leap is not None and abs(seconds - self._leap) <= LEAP_SECONDS

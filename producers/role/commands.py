@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 Command = SweepOrders | SweepBalances | LookUpBalance
 RETRY_MAX_SECONDS = 30.0
 STOP_SECONDS = 5.0
+LOOK_UPS_AT_ONCE = 16
+"""Of an org. Each reads Kafka over connections of its own, and the vendors' budgets let no more through anyway."""
 
 
 class OrgCommands:
@@ -40,6 +42,7 @@ class OrgCommands:
         self._done = done
         self._clock = clock or Clock()
         self._ready = asyncio.Event()
+        self._look_ups = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sweeps: dict[type[Command], int] = {}
         self._log = log.bind(org=producer.org)
@@ -115,7 +118,8 @@ class OrgCommands:
             case SweepBalances(run, attempt) if parts.balances is not None:
                 await self._ended(await parts.balances.sweep(run, attempt))
             case LookUpBalance(run) if parts.look_up is not None:
-                await parts.look_up.look_up(run, customer)
+                async with self._look_ups:
+                    await parts.look_up.look_up(run, customer)
             case SweepOrders():
                 await self._answer_failed(command, customer, "no point of sale is configured for this org")
             case _:

@@ -93,7 +93,7 @@ class OrgsWithSettings:
         """A record of topic `settings`."""
         if value is None:
             return
-        org = key.decode()
+        org = key.decode(errors="replace")
         try:
             self._in_force[org] = SETTINGS.decode(value).data
         except BadRecord as error:

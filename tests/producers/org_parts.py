@@ -24,6 +24,8 @@ class Parts:
     poll_errors: list[Exception] = field(default_factory=list)
     pollers: int = 0
     polls: int = 0
+    looking: int = 0
+    most_looking: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -49,6 +51,10 @@ class Parts:
 
     async def look_up(self, run: str, customer: CustomerId) -> None:
         self.calls.append(f"look up {run} {customer}")
+        self.looking += 1
+        self.most_looking = max(self.most_looking, self.looking)
+        await asyncio.sleep(0)
+        self.looking -= 1
 
     async def run(self) -> None:
         """Poll, as fast as possible."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import httpx
 
 from producers.http import Authorization, Breaker, Budget, FixedHeaders, Rate, VendorHttp
+from producers.http.client import LONGEST_BODY_BYTES
 from tests.producers.hand_clock import HandClock
 
 Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -41,15 +42,18 @@ def vendor_http(
     breaker: Breaker | None = None,
     rates: tuple[Rate, ...] = (Rate(1000, 1),),
     secrets: tuple[str, ...] = (),
+    timeout_seconds: float = 5,
+    longest_body_bytes: int = LONGEST_BODY_BYTES,
 ) -> VendorHttp:
     return VendorHttp(
         vendor="Vendor",
         base_url="https://vendor.test/api",
-        timeout_seconds=5,
+        timeout_seconds=timeout_seconds,
         budget=Budget(rates, at_once=10, clock=time.clock),
         authorize=authorize or FixedHeaders({"X-APIKEY": "key-123456789"}),
         breaker=breaker or Breaker(clock=time.clock),
         clock=time.clock,
         secrets=secrets,
         transport=script,
+        longest_body_bytes=longest_body_bytes,
     )

@@ -46,9 +46,26 @@ def test_a_missing_or_broken_date_corrects_nothing(date: str) -> None:
     assert skew.corrected(NOW) == 1_700_000_000_400
 
 
+@pytest.mark.parametrize("odd", [NOW + 400 * 86_400, NOW - 86_400, 0.0])
+def test_one_answer_with_a_date_far_off_moves_no_time(odd: float) -> None:
+    """An order that was seen in a year to come would stay as it was then until that year."""
+    skew = Skew()
+    for date in (NOW + 10, odd, NOW + 10, odd, NOW + 10):
+        skew.observe(formatdate(date, usegmt=True), NOW, NOW)
+        assert skew.seconds == pytest.approx(9.6)
+
+
+def test_a_clock_that_is_far_off_is_believed_when_it_says_so_again() -> None:
+    skew = Skew()
+    for started in (NOW, NOW + 0.2, NOW + 1.5):
+        skew.observe(formatdate(started + 3600.6, usegmt=True), started, started + 0.1)
+    assert skew.seconds == pytest.approx(3600, abs=1.1)
+
+
 async def test_an_answer_carries_its_start_by_the_vendors_clock() -> None:
     time = HandClock(NOW)
     date = {"Date": formatdate(NOW + 3600.6, usegmt=True)}
     async with vendor_http(Script(answer(200, headers=date)), time) as http:
+        await http.call("POST", "/auth", authorized=False)
         started_at = (await http.call("GET", "/thing")).started_at
     assert started_at == 1_700_003_601_000

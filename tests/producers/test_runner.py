@@ -197,6 +197,7 @@ async def test_a_command_that_is_none_is_a_dead_letter_and_the_next_one_is_carri
     assert letter.value == value
     assert dict(letter.headers)[dead_letters.TOPIC] == b"commands"
     assert dict(letter.headers)[dead_letters.OFFSET] == b"0"
+    assert dict(letter.headers)[dead_letters.ORG] == ORG.encode(), "who looks after the org is shown it"
 
 
 async def test_each_org_has_one_producer_and_another_one_takes_over(site: Site) -> None:

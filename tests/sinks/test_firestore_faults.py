@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from stream.errors import ConfigurationError, LoyaltyError, PartitionStopped, Refused
+from stream.errors import BadRecord, ConfigurationError, LoyaltyError, PartitionStopped, Refused
 from stream.sinks.firestore.connection import SERVICE, Connection, connect
 from stream.sinks.firestore.dead import ALLOWED, WINDOW_RECORDS, DeadLetters
 from stream.sinks.firestore.encode import (
@@ -155,3 +155,17 @@ async def test_too_many_dead_letters_stop_the_export(between: int, stops: bool, 
     else:
         await attempt()  # type: ignore[misc]
     assert len(publisher.published) == ALLOWED + (not stops), because
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN])
+async def test_a_call_that_was_cut_off_on_the_way_is_asked_again(code: grpc.StatusCode) -> None:
+    """Proxies end calls so. Taken for a wrong configuration, it would end the export, and the tree with it."""
+    firestore = ScriptedFirestore([code, code])
+    async with serving(firestore) as connection:
+        assert await writer_to(connection).write(writes(3)) == []
+    assert firestore.calls == [3, 3, 3]
+
+
+def test_a_time_that_no_calendar_has_is_the_records_fault() -> None:
+    with pytest.raises(BadRecord):
+        write_of(profile_record("1", a_profile(calculated_at=10**30)))

@@ -47,6 +47,8 @@ INVALID_ARGUMENT = 3
 INTERNAL = 13
 TRANSIENT = frozenset({4, 8, 10, 13, 14})
 """Deadline exceeded, resource exhausted, aborted, internal, unavailable: repeat."""
+CUT_OFF = frozenset({1, 2})
+"""Cancelled, unknown: how a whole call ends that something on the way has cut off. Repeat it, too."""
 CONFLICT = frozenset({5, 6, 9})
 """Not found, already exists, failed precondition: the document is not as it was when we looked."""
 DENIED = frozenset({7, 16})
@@ -63,7 +65,7 @@ class Failed(LoyaltyError):
     @property
     def transient(self) -> bool:
         """Whether repeating can help."""
-        return self.code in TRANSIENT
+        return self.code in TRANSIENT | CUT_OFF
 
 
 class Stored(NamedTuple):
@@ -150,7 +152,7 @@ class Connection:
         code, details = int(error.code().value[0]), str(error.details() or error.code().name)
         if code in DENIED:
             return self.denied(details)
-        if code in TRANSIENT or code == INVALID_ARGUMENT:
+        if code in TRANSIENT | CUT_OFF or code == INVALID_ARGUMENT:
             return Failed(code, details)
         # E.g. no such database, or one in Datastore mode: repeating will not create it.
         return ConfigurationError(

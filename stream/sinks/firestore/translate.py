@@ -44,7 +44,7 @@ def write_of(record: Input) -> DocumentWrite | None:
         return None
     try:
         return _WRITE[record.topic](record, record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, KeyError) as error:
         raise BadRecord(f"not a record of topic {record.topic}: {type(error).__name__}") from error
 
 

@@ -171,3 +171,15 @@ async def test_started_at_is_by_the_vendors_clock() -> None:
         today = datetime.now(UTC).date()
         page = await shop.client.orders(1, today, today)
         assert 92_000 < page.started_at - system_clock() < 96_000
+
+
+async def test_a_neighbour_that_cannot_be_read_does_not_hide_the_customer_who_is_looked_for() -> None:
+    rows = [{"id_customer": 1.5}, {"id_customer": True}, {"id_customer": "3528"}]
+
+    def play(request: httpx.Request) -> httpx.Response:
+        return answer(body=json.dumps({"token": "t"} if request.url.path == "/api/auth" else rows))
+
+    async with AlleavesClient.of(SETTINGS, transport=Script(play)) as client:
+        found = await client.find_customer("3528")
+    assert found is not None
+    assert found[0].document == {"id_customer": "3528"}

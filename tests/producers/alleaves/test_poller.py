@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
 from producers.alleaves.client import AlleavesClient
 from producers.alleaves.poller import Poller, PollResult
 from producers.alleaves.records import SOURCE
+from producers.alleaves.sweep import OrderSweep
 from producers.alleaves.translate import Translator
 from producers.cursors import MemoryCursors
 from producers.identity import Identities, IdentityKey
@@ -27,6 +31,7 @@ from tests.producers.alleaves.shop import ORG, Shop, open_shop, small_world
 from tests.producers.hand_clock import HandClock
 from tests.producers.recording import RecordingPublisher
 from tests.producers.scripted import Script, answer
+from tests.producers.waiting import until
 
 
 def sell(shop: Shop, minor: int = 3_955, customer: int = 0) -> Order:
@@ -204,6 +209,30 @@ async def test_failures_are_retried_later_and_later_and_end_in_the_status() -> N
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_a_vendor_says_of_a_person_is_not_repeated() -> None:
+    """Reasons are shown to whoever may see that a run or a role is in trouble."""
+
+    def play(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/auth":
+            return answer(body='{"token": "t"}')
+        return answer(400, '{"message": "see jane@example.com, 555 123 4567"}')
+
+    settings, time = AlleavesSettings(username="u", password=SecretStr("p")), HandClock()
+    translator = Translator(Identities(IdentityKey(b"k" * 32)))
+    async with AlleavesClient.of(settings, clock=time.clock, transport=Script(play)) as client:
+        shop = {"org": ORG, "client": client, "translator": translator, "settings": settings}
+        parts = {**shop, "publisher": RecordingPublisher(), "cursors": MemoryCursors()}
+        walked = await OrderSweep(**parts).walk("r", 1)  # type: ignore[arg-type]
+        poller = Poller(**parts, clock=time.clock)  # type: ignore[arg-type]
+        running = asyncio.create_task(poller.run())
+        await until(lambda: poller.status.reason)
+        running.cancel()
+    for reason in (walked.reason, poller.status.reason):
+        assert reason is not None
+        assert "answered 400" in reason
+        assert not re.search(r"jane|555", reason)
+
+
 async def test_a_page_that_stays_unreadable_is_kept_once_and_nothing_of_it_is_guessed() -> None:
     clock, page = HandClock(), b'[{"id_order": 7, "id_customer": 1, "total": "1.00"}, {"id_'
     script = Script(answer(200, '{"token": "opaque"}'), answer(200, page))
@@ -225,3 +254,27 @@ async def test_a_page_that_stays_unreadable_is_kept_once_and_nothing_of_it_is_gu
     [letter] = publisher.outputs
     assert (letter.topic, letter.value) == (topics.DEAD_LETTERS.name, page)
     assert await cursors.load(ORG, SOURCE) is None
+
+
+async def test_an_order_that_is_listed_though_it_is_old_is_not_said_again_with_every_poll() -> None:
+    """Whether the vendor's dates are those of creation is unknown: it may list what was touched."""
+    order = {"id_order": 7, "id_customer": 1, "total": "1.00", "date_created": "2020-01-01T00:00:00Z", "complete": True}
+
+    def play(request: httpx.Request) -> httpx.Response:
+        first = request.url.path == "/api/order" and request.url.params["page"] == "1"
+        return answer(body=json.dumps({"token": "t"} if request.url.path == "/api/auth" else [order] if first else []))
+
+    publisher = RecordingPublisher()
+    settings = AlleavesSettings(username="u", password=SecretStr("p"))
+    async with AlleavesClient.of(settings, transport=Script(play)) as client:
+        poller = Poller(
+            org=ORG,
+            client=client,
+            translator=Translator(Identities(IdentityKey(b"k" * 32))),
+            publisher=publisher,
+            cursors=MemoryCursors(),
+            settings=settings,
+        )
+        assert [(await poller.poll()).published for _ in range(3)] == [1, 0, 0]
+        order["total"] = "2.00"
+        assert (await poller.poll()).published == 1

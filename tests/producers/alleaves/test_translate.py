@@ -225,3 +225,9 @@ def test_a_customer_without_an_id_is_a_dead_letter() -> None:
     result = TRANSLATOR.customer(item({"name_first": "Ann"}), AT)
     assert isinstance(result, DeadLetter)
     assert result.reason == "id_customer is missing"
+
+
+def test_what_is_kept_of_a_person_fits_into_a_record() -> None:
+    person = customer(name_first="n" * 2_000_000, email="a@" + "b" * 2_000_000 + ".co", phone="5" * 2_000_000).person
+    assert person is not None
+    assert len(person.name) + len(person.email or "") + sum(map(len, person.phones)) < 1000

@@ -106,6 +106,28 @@ async def test_a_provider_that_does_not_answer_proves_nothing() -> None:
     assert [type(body) for body in alpine.publisher.bodies("runs")] == [ProviderUnavailable]
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_provider_that_rejects_one_customers_contact_data_is_not_down(status: int) -> None:
+    """Else one odd address would be an outage of the org, with an alert and everybody else's held back."""
+    async with producer() as alpine:
+        http = vendor_http(Script(answer(status, '{"message": "bad phone"}')), alpine.time)
+        alpine.client = AlpineIQClient(http, "1", clock=alpine.time.clock)
+        await look_up(alpine, ContactData(None, (PHONE,)))
+    (body,) = alpine.publisher.bodies("facts")
+    assert isinstance(body, LookUpFailed)
+    assert "bad phone" in body.reason
+    assert alpine.publisher.bodies("runs") == []
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_a_provider_that_refuses_us_is_reported(status: int) -> None:
+    async with producer() as alpine:
+        http = vendor_http(Script(answer(status)), alpine.time)
+        alpine.client = AlpineIQClient(http, "1", clock=alpine.time.clock)
+        await look_up(alpine, ContactData(None, (PHONE,)))
+    assert [type(body) for body in alpine.publisher.bodies("runs")] == [ProviderUnavailable]
+
+
 async def test_contact_data_that_cannot_be_read_is_a_failure_and_not_the_providers() -> None:
     async with producer() as alpine:
 

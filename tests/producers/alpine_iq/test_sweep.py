@@ -19,7 +19,7 @@ from stream.sandbox.failures import HOSTILE_RATES, Conditions
 from stream.sandbox.world.options import WorldSize
 from tests.producers.alpine_iq.at_the_sandbox import ORG, SMALL, producer
 from tests.producers.hand_clock import HandClock
-from tests.producers.scripted import Script, answer, vendor_http
+from tests.producers.scripted import Script, Step, answer, vendor_http
 from tests.recording import RecordingPublisher
 
 RUN = "brand_example:daily:2026-01-30T02:00"
@@ -111,11 +111,14 @@ async def test_a_page_that_fails_in_the_middle_completes_nothing() -> None:
 class Pages:
     """A provider whose rows may shift: `lists[n]` is what it has at the n-th call, the last one stays."""
 
-    def __init__(self, *lists: list[str], total: int | None = -1, cap: int = 2000, broken_at: int = -1) -> None:
+    def __init__(
+        self, *lists: list[str], total: int | None = -1, cap: int = 2000, broken_at: int = -1, blank_at: int = -1
+    ) -> None:
         self.lists = list(lists)
         self.total = total
         self.cap = cap
         self.broken_at = broken_at
+        self.blank_at = blank_at
         self.starts: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -126,13 +129,14 @@ class Pages:
             return answer(400, '{"success": false}')
         self.starts.append(start)
         rows = [{"contactID": contact, "loyaltyPoints": 1} for contact in members[start : start + limit]]
+        rows = [] if start == self.blank_at else rows
         data: dict[str, object] = {"results": rows or None}
         if self.total is not None:
             data["total"] = len(members) if self.total < 0 else self.total
         return answer(body=json.dumps({"success": True, "data": data}))
 
 
-async def swept(pages: Pages) -> tuple[BalanceSweepEnded, RecordingPublisher]:
+async def swept(pages: Step) -> tuple[BalanceSweepEnded, RecordingPublisher]:
     time, publisher = HandClock(), RecordingPublisher()
     client = AlpineIQClient(vendor_http(Script(pages), time), "1", clock=time.clock)
     availability = Availability(ORG, publisher, MemoryCursors(), time.clock)
@@ -161,7 +165,17 @@ def people(*ranges: range) -> list[str]:
             Pages(people(range(1, 301)), people(range(2, 301))), True, 300, [0, 100, 200, 0, 100, 200],
             "one left meanwhile: 101 moved to the first page unseen, so read again",
         ),
-        (Pages(people(range(1, 151), range(1, 51))), True, 150, [0, 100, 0, 100], "some are listed twice, always"),
+        (
+            Pages(people(range(1, 151), range(1, 51))), True, 150, [0, 100, 200, 0, 100, 200],
+            "some are listed twice, always; what ends with a full page may go on",
+        ),
+        (Pages(people(range(1, 451)), total=200), True, 450, [0, 100, 200, 300, 400], "a total that counts no further"),
+        (Pages(people(range(1, 101)), total=100, cap=80), True, 100, [0, 80], "a page that is short ends it"),
+        (Pages(people(range(1, 81)), cap=80), True, 80, [0], "so does a first one with all of them"),
+        (
+            Pages(people(range(1, 301)), blank_at=100), False, 200, [0, 100, 200, 200, 300] * 2,
+            "a page in the middle is empty: those read twice do not stand for those never listed",
+        ),
         (Pages(people(range(1, 151)), total=190), False, 150, [0, 100, 150, 0, 100, 150], "fewer than it says"),
     ],
 )  # fmt: skip
@@ -186,3 +200,17 @@ async def test_kafka_away_is_no_fault_of_the_provider() -> None:
         with pytest.raises(Unreachable):
             await alpine.sweep(page_size=100).sweep(RUN, 1)
     assert alpine.publisher.of("runs") == []
+
+
+@pytest.mark.parametrize(
+    "odd", [b"NaN", b'"\\ud800"', b'"a\tb"', b'"Jos\xe9"', b"9" * 5000], ids=["NaN", "half", "tab", "latin", "digits"]
+)
+async def test_one_odd_value_does_not_cost_the_sweep(odd: bytes) -> None:
+    rows = b'{"contactID": "1", "loyaltyPoints": 7}, {"contactID": "2", "loyaltyPoints": %s, "email": %s}' % (odd, odd)
+    rows += b', {"contactID": %s, "loyaltyPoints": 9.5}' % odd
+    page = answer(body=b'\xef\xbb\xbf{"success": true, "data": {"total": 3, "results": [' + rows + b"]}}")
+    ended, publisher = await swept(lambda request: page)
+    observed = [body for body in publisher.bodies("identities") if isinstance(body, BalanceObserved)]
+    assert (ended.complete, ended.rows) == (True, 3)
+    assert {body.contact: body.points for body in observed if body.contact in "12"} == {"1": 7, "2": None}
+    assert len(publisher.of("dead-letters")) >= 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from producers.role.commands import OrgCommands, supervised
+from producers.role.commands import LOOK_UPS_AT_ONCE, OrgCommands, supervised
 from stream.contracts.commands import LookUpBalance, SweepBalances, SweepOrders
 from stream.contracts.facts import LookUpFailed
 from stream.contracts.names import OrgId
@@ -65,6 +65,16 @@ async def test_a_look_up_does_not_wait_for_sweeps_and_sweeps_of_two_kinds_do_not
     await until(lambda: org.done == [3])
     org.parts.gate.set()
     await until(lambda: sorted(org.done) == [1, 2, 3])
+
+
+async def test_of_many_look_ups_only_some_are_under_way_at_once() -> None:
+    """Each reads Kafka over connections of its own: a thousand at once would be too many for the process."""
+    org = Fixture()
+    for number in range(1000):
+        org.commands.submit(number, LookUpBalance(f"r{number}"), str(number))
+    org.commands.begin()
+    await until(lambda: len(org.done) == 1000)
+    assert org.parts.most_looking == LOOK_UPS_AT_ONCE
 
 
 async def test_a_newer_sweep_replaces_an_older_of_its_kind() -> None:

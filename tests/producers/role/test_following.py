@@ -52,6 +52,7 @@ def test_what_balances_are_compared_with_is_what_the_settings_in_force_say() -> 
         settings.apply(ORG.encode(), SETTINGS.encode(body, org=ORG, at=1, source="runs"))
     assert settings.compare(ORG) is Compare.EXPECTED
     settings.apply(ORG.encode(), b"not settings")
+    settings.apply(b"\xff", b"not even a name")
     settings.apply(ORG.encode(), None)
     assert settings.compare(ORG) is Compare.EXPECTED
     assert settings.compare(OrgId("other")) is Compare.RAW
