@@ -17,20 +17,17 @@ class Line(TypedDict):
     name: str
     y: list[Number]
     colour: str
-    dash: NotRequired[bool]
 
 
 class Chart(TypedDict):
-    """`x`: unix seconds, or plain numbers where `time` is false. `today`: unix seconds. `band`: the tolerance."""
+    """`x`, `today`: unix seconds. `band`: the tolerance."""
 
     kind: str
     x: list[float]
     lines: list[Line]
-    time: NotRequired[bool]
     unit: NotRequired[str]
     today: NotRequired[float]
     band: NotRequired[tuple[float, float]]
-    labels: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stream.contracts.entries import PointsEntry
+from stream.contracts.entries import Cause, PointsEntry
 from stream.contracts.profiles import Profile
 from stream.sinks.views.shown import CustomerCase, CustomerEntry
 from stream.web.pages import moments, words
@@ -17,42 +17,61 @@ TABLE_ROWS = 30
 OURS, THEIRS = "--muted", "--accent"
 """The sides' colours, as in the bars beside the chart."""
 Row = tuple[str, str, str]
+Step = tuple[int, int]
+"""When (UTC ms), and the points from then on."""
 
 
 def points_chart(
     page: Page, profile: Profile, entries: Sequence[CustomerEntry], cases: Sequence[CustomerCase]
 ) -> tuple[Chart, list[Row], str]:
-    """Both sides as steps, the tolerance as a band around the provider's; the numbers; and what the chart shows.
-
-    Orders that were read at once, as in a first run, have one time: then the steps are drawn one after the other.
-    """
-    ours = [(entry.at, entry.entry.points_after) for entry in reversed(entries)]
-    theirs = _balances(profile, cases)
-    if not ours or ours[-1][0] - ours[0][0] < DAY_MS:
-        return _by_step(page, profile, ours)
-    moments_of_both = sorted({at for at, _ in ours} | {at for at, _ in theirs} | {page.now})
-    lines: list[Line] = [{"name": "orders", "y": _known(ours, moments_of_both), "colour": OURS}]
+    """Both sides as steps, the tolerance as a band around the provider's; the numbers; and what the chart shows."""
+    ours, theirs = steps_of(entries), _balances(profile, cases)
+    if not ours:
+        return {"kind": "step", "x": [], "lines": []}, [], "over time"
+    at = sorted({each for each, _ in (*ours, *theirs)} | {page.now})
+    lines: list[Line] = [{"name": "orders", "y": _known(ours, at), "colour": OURS}]
     if theirs:
-        y = _known(theirs, moments_of_both)
-        lines.append({"name": words.PROVIDER, "y": y, "colour": THEIRS})
-    chart: Chart = {
-        "kind": "step",
-        "x": [each / 1000 for each in moments_of_both],
-        "lines": lines,
-        "today": page.now / 1000,
-    }
+        lines.append({"name": words.PROVIDER, "y": _known(theirs, at), "colour": THEIRS})
+    chart: Chart = {"kind": "step", "x": [each / 1000 for each in at], "lines": lines, "today": page.now / 1000}
     if (band := _band(page, profile)) is not None:
         chart["band"] = band
     rows = [
-        (moments.exact(at, page.zone), _cell(line_ours), _cell(lines[1]["y"][number] if len(lines) > 1 else None))
-        for number, (at, line_ours) in enumerate(zip(moments_of_both, lines[0]["y"], strict=True))
+        (moments.exact(each, page.zone), _cell(level), _cell(lines[1]["y"][number] if theirs else None))
+        for number, (each, level) in enumerate(zip(at, lines[0]["y"], strict=True))
     ]
     return chart, rows[::-1][:TABLE_ROWS], "over time, the tolerance shaded" if band else "over time"
 
 
+def steps_of(entries: Sequence[CustomerEntry]) -> list[Step]:
+    """Points from orders after each step, oldest first (entries: newest first), from what they were before.
+
+    An order counts from when it was made, whenever that was read: a first run reads a year at once. So points on the
+    way are those that its orders gave by then; the last ones are the customer's.
+    """
+    if not entries:
+        return []
+    in_time = sorted(entries, key=_took_place)
+    level = entries[-1].entry.points_after - entries[-1].entry.delta_points
+    first = _took_place(in_time[0])
+    lead = max(DAY_MS, (_took_place(in_time[-1]) - first) // 20)
+    steps = [(first - lead, level)]
+    for each in in_time:
+        level += each.entry.delta_points
+        steps.append((_took_place(each), max(level, 0)))
+    return steps
+
+
+def _took_place(each: CustomerEntry) -> int:
+    """When (UTC ms). What happened to an order later happened when it was read."""
+    entry = each.entry
+    made = entry.ordered_at if entry.cause is Cause.ORDER_ADDED else None
+    return each.at if made is None else min(made, each.at)
+
+
 @dataclass(frozen=True)
 class OrderShown:
-    """An order by its latest entry. `points`: what all its entries gave and took."""
+    """An order by its latest entry. `at`: when it was made (where that is not known: read), UTC ms; `points`: what all
+    its entries gave and took."""
 
     at: int
     entry: PointsEntry
@@ -60,38 +79,18 @@ class OrderShown:
 
 
 def orders_of(entries: Sequence[CustomerEntry]) -> list[OrderShown]:
-    """The orders that these entries (newest first) are about, newest first."""
+    """The orders that these entries (newest first) are about, the newest order first."""
     latest: dict[str, OrderShown] = {}
     for each in entries:
         entry = each.entry
         if entry.order is not None:
-            found = latest.get(entry.order) or OrderShown(each.at, entry, 0)
+            made = each.at if entry.ordered_at is None else entry.ordered_at
+            found = latest.get(entry.order) or OrderShown(made, entry, 0)
             latest[entry.order] = replace(found, points=found.points + entry.delta_points)
-    return list(latest.values())
+    return sorted(latest.values(), key=lambda order: -order.at)
 
 
-def _by_step(page: Page, profile: Profile, ours: Sequence[tuple[int, int]]) -> tuple[Chart, list[Row], str]:
-    levels: list[Number] = [0, *(points for _, points in ours), *(points for _, points in ours[-1:])]
-    drawn = bool(ours)
-    chart: Chart = {
-        "kind": "step",
-        "time": False,
-        "x": [float(number) for number in range(len(levels))] if drawn else [],
-        "lines": [{"name": "orders", "y": levels, "colour": OURS}],
-    }
-    if profile.points_from_alpine is not None and drawn:
-        balance: list[Number] = [profile.points_from_alpine] * len(levels)
-        chart["lines"].append({"name": words.PROVIDER, "y": balance, "colour": THEIRS, "dash": True})
-    if (band := _band(page, profile)) is not None:
-        chart["band"] = band
-    rows = [
-        (f"{number}. {moments.exact(at, page.zone)}", words.number(points), _cell(profile.points_from_alpine))
-        for number, (at, points) in enumerate(ours, 1)
-    ]
-    return chart, rows[::-1][:TABLE_ROWS], "entry by entry, as they were read"
-
-
-def _balances(profile: Profile, cases: Sequence[CustomerCase]) -> list[tuple[int, int]]:
+def _balances(profile: Profile, cases: Sequence[CustomerCase]) -> list[Step]:
     """What is known of the provider's balance: at the steps of cases, and now."""
     known = [(step.at, step.provider) for case in cases for step in case.case.history if step.provider is not None]
     if profile.points_from_alpine is not None and profile.balance_as_of is not None:
@@ -99,7 +98,7 @@ def _balances(profile: Profile, cases: Sequence[CustomerCase]) -> list[tuple[int
     return sorted(known)
 
 
-def _known(points: Sequence[tuple[int, int]], at: Sequence[int]) -> list[Number]:
+def _known(points: Sequence[Step], at: Sequence[int]) -> list[Number]:
     """The value at each of these times, unknown before the first; it stays after the last."""
     values: list[Number] = []
     position, value = 0, None

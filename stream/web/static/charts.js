@@ -1,6 +1,6 @@
 // Draws every [data-chart]: one idea each, labelled directly. The numbers are in the table beside it.
-//   {"kind": "line" | "step" | "bars", "x": [unix seconds | numbers], "time": true,
-//    "lines": [{"name", "y": [...], "colour": "--accent", "dash": true}], "unit": "%", "today": seconds,
+//   {"kind": "line" | "step" | "bars", "x": [unix seconds],
+//    "lines": [{"name", "y": [...], "colour": "--accent"}], "unit": "%", "today": seconds,
 //    "band": [low, high]}. Amounts begin at zero.
 (() => {
   "use strict";
@@ -16,7 +16,7 @@
 
   // One point alone has no scale: nothing was known a day before it.
   function begun(data) {
-    if (data.x.length !== 1 || data.time === false) return data;
+    if (data.x.length !== 1) return data;
     return { ...data, x: [data.x[0] - 86400, data.x[0]], lines: data.lines.map((line) => ({ ...line, y: [null, line.y[0]] })) };
   }
 
@@ -28,7 +28,6 @@
       label: line.name,
       stroke: token(line.colour || "--accent"),
       width: data.kind === "bars" ? 0 : 1.75,
-      dash: line.dash ? [4, 4] : undefined,
       fill: data.kind === "bars" ? token(line.colour || "--accent") : undefined,
       paths: data.kind === "step" ? uPlot.paths.stepped({ align: 1 }) : data.kind === "bars" ? uPlot.paths.bars({ size: [0.6, 24] }) : undefined,
       points: { show: data.x.length < 3, size: 6, fill: token(line.colour || "--accent") },
@@ -39,13 +38,13 @@
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1e3), zone),
       scales: {
-        x: { time: data.time !== false, range: (_, low, high) => span(data, low, high) },
+        x: { time: true, range: (_, low, high) => span(data, low, high) },
         y: { range: (_, low, high) => limits(data, low, high) },
       },
       axes: [
         {
-          stroke: token("--muted"), font: font(), grid: { show: false }, incrs: data.time === false ? [1, 2, 5, 10, 20, 50, 100, 200] : undefined, ticks: { stroke: token("--line"), size: 4 }, space: 64, size: 30,
-          values: data.time === false ? undefined : (self, ticks, _space, _axis, step) => ticks.map((tick) => label(tick, step, zone)),
+          stroke: token("--muted"), font: font(), grid: { show: false }, ticks: { stroke: token("--line"), size: 4 }, space: 64, size: 30,
+          values: (self, ticks, _space, _axis, step) => ticks.map((tick) => label(tick, step, zone)),
         },
         {
           stroke: token("--muted"), font: font(), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, size: 52, space: 36,
@@ -62,7 +61,6 @@
 
   // Up to today, and at least a day: one run alone is a point at the end.
   function span(data, low, high) {
-    if (data.time === false) return [low, high];
     const end = Math.max(high, data.today || high);
     return [Math.min(low, end - 86400), end];
   }
@@ -139,7 +137,7 @@
         const at = chart.cursor.idx;
         said.hidden = at === null || at === undefined || chart.cursor.left < 0;
         if (said.hidden) return;
-        const when = data.time === false ? (data.labels || [])[at] || `${data.x[at]}` : new Intl.DateTimeFormat("en-GB", {
+        const when = new Intl.DateTimeFormat("en-GB", {
           day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(new Date(data.x[at] * 1000));
         const values = data.lines.filter((line) => line.y[at] !== null)
           .map((line) => (data.lines.length > 1 ? `${line.name} ` : "") + short(line.y[at]) + unit);

@@ -56,6 +56,7 @@ VISITS = [
     Visit("GET", "/live/runs/{run_id}", f"/live/runs/{RUN}", V),
     Visit("GET", "/problems", "/problems", V),
     Visit("POST", "/problems/{place}/{action}", "/problems/0:1/discard", M, {}, 422),
+    Visit("POST", "/problems/all/{action}", "/problems/all/discard", M, {}, 422),
     Visit("GET", "/coverage", "/coverage", V),
     Visit("GET", "/settings", "/settings", V),
     Visit("POST", "/settings/preview", "/settings/preview", M, {}, 422),
