@@ -40,6 +40,7 @@ RENEWING = b"e"
 _KIND = b"a|"
 
 _MISSING: Any = object()
+_NOTHING: Any = None
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
 
@@ -164,11 +165,15 @@ class State:
 
     def put(self, key: bytes, value: msgspec.Struct) -> None:
         """Set `key` for the record at hand."""
-        self._change(key, value)
+        before = self._changed.get(key, _MISSING)
+        if before is _MISSING:
+            self._unfiled.append(key)
+        self._undo.append((key, before))
+        self._changed[key] = value
 
     def delete(self, key: bytes) -> None:
         """Remove `key` for the record at hand."""
-        self._change(key, None)
+        self.put(key, _NOTHING)
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
@@ -188,13 +193,6 @@ class State:
             value = overlay[key] if key in overlay else decoder(kind).decode(raw)
             if value is not None:
                 yield key, value
-
-    def _change(self, key: bytes, value: msgspec.Struct | None) -> None:
-        before = self._changed.get(key, _MISSING)
-        if before is _MISSING:
-            self._unfiled.append(key)
-        self._undo.append((key, before))
-        self._changed[key] = value
 
     def _changed_with(self, prefix: bytes, after: bytes | None) -> list[bytes]:
         """Changed keys with `prefix` beyond `after`, in byte order."""
