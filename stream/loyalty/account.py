@@ -5,7 +5,9 @@ Parts that an order does not touch are structs of their own, so that the path of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import accumulate
 
 import msgspec
 
@@ -81,9 +83,11 @@ class Movements(msgspec.Struct, frozen=True, array_like=True):
         """Sum of all of them."""
         return self.folded_points + sum(each.points for each in self.newest)
 
-    def points_until(self, at: int) -> int:
-        """Sum of those that were moved by then (UTC ms); of old ones only the sum of all is known."""
-        return self.folded_points + sum(each.points for each in self.newest if each.moved_at <= at)
+    def sums_from(self, at: int) -> Iterator[int]:
+        """Sum of those that were moved by then (UTC ms), and with each later one in turn; of old ones only the sum of
+        all is known."""
+        then = self.folded_points + sum(each.points for each in self.newest if each.moved_at <= at)
+        return accumulate((each.points for each in self.newest if each.moved_at > at), initial=then)
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):

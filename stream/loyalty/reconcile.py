@@ -65,11 +65,13 @@ def compare(ours: int, provider: int, limit: Limit) -> Comparison:
 
 def compared_points(account: Account, rules: Rules) -> int:
     """Our side: points from orders and, under `expected`, what the provider's movements had added and taken when the
-    balance was observed. It cannot know of later ones: a redemption while a sweep goes on is in the next one's."""
+    balance was observed. A later one is in the next sweep's; but since we know the provider's clock to the second only,
+    and a request takes time, it counts where the balance says that it is in it already."""
     balance, moved = account.balance, account.moved
     if not rules.expected or balance is None or moved is None:
         return account.points
-    return account.points + moved.points_until(balance.observed_at)
+    earned, provider = account.points, balance.points or 0
+    return earned + min(moved.sums_from(balance.observed_at), key=lambda points: abs(provider - earned - points))
 
 
 def observed_as_of(account: Account, as_of: int) -> int:

@@ -205,6 +205,7 @@ async def test_what_is_redeemed_after_a_balance_was_read_is_in_the_next_one() ->
     shop.publish([*sweep[:read], *late, *sweep[read:], ended])
     await shop.settle()
     assert shop.verdicts() == {"a": "matched"}
+    assert shop.profiles()["a"].discrepancy == 0
     await reconcile(shop, [member("a", 50)])
     assert shop.verdicts() == {"a": "matched"}
     await reconcile(shop, [member("a", 100)])

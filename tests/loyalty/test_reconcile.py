@@ -204,3 +204,24 @@ def test_known_movements_are_taken_into_account_where_the_settings_say_so(mode: 
     account = take_movement(with_balance(ledger.account, 300, using, NOW), redeemed)
     assert account is not None
     assert verdict(account, ledger.lines.values, using, NOW).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "difference", "because"),
+    [
+        (500, 0, "read before both"),
+        (400, 0, "read after the first, though our idea of the provider's clock says before"),
+        (350, 0, "read after both"),
+        (340, -10, "nearest to after both"),
+        (450, -50, "as near to before as to after: only what is surely in it"),
+    ],
+)
+def test_of_what_was_moved_about_when_the_balance_was_read_counts_what_is_in_it(
+    provider: int, difference: int, because: str
+) -> None:
+    using = rules(compare=Compare.EXPECTED)
+    account = with_balance(Ledger(using).take(order(50_000)).account, provider, using, NOW)
+    for number, (points, at) in enumerate([(-50, NOW + 2), (-100, NOW + 1)]):
+        moved = MovementMatched(PHONE, (0, 1), (0, 1), f"m{number}", "redemption", points, at, contact="contact-1")
+        account = take_movement(account, moved) or account
+    assert verdict(account, list, using, NOW).difference == difference, because
