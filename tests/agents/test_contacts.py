@@ -317,6 +317,33 @@ async def test_a_look_up_answered_under_several_identities_ends_with_the_best_on
     assert shop.alerts() == []
 
 
+async def test_a_row_of_an_earlier_sweep_that_arrives_late_does_not_undo_that_this_one_saw_it() -> None:
+    """A producer that was paused writes what it had read, while the next one sweeps."""
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    late = shop.row_records(member("a", 90), FIRST, 1)
+    await shop.reconcile([member("a", 100)])
+    run = shop.request(RunKind.BALANCES)
+    await shop.settle()
+    marks = -shop.partitions - 1
+    sweep = shop.sweep_records(run, [member("a", 104)])
+    shop.publish([*sweep[:marks], *late, *sweep[marks:]])
+    await shop.settle()
+    assert shop.facts("BalanceMissed") == []
+    assert shop.profiles()["a"].points_from_alpine == 104
+
+
+async def test_a_verdict_is_no_older_than_the_sweep_whose_links_came_late() -> None:
+    shop = await Shop(partitions=1).open()
+    shop.enrol("a", 10_000)
+    await shop.settle()
+    shop.walk(FIRST)
+    shop.now += HOUR
+    shop.sweep(FIRST, [member("a", 200)])
+    await shop.settle()
+    assert only(list(shop.cases().values())).opened_at == shop.now
+
+
 async def test_a_look_up_during_a_sweep_does_not_count_as_being_seen_by_it() -> None:
     shop = await Shop().open()
     shop.enrol("a", 10_000)
