@@ -148,7 +148,7 @@ class BalanceAmbiguous(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MovementMatched(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A redemption, adjustment or expiry at the provider (negative takes points away)."""
+    """A redemption, adjustment or expiry of a contact at the provider (negative takes points away)."""
 
     identity: str
     link_version: tuple[int, int]
@@ -158,6 +158,7 @@ class MovementMatched(msgspec.Struct, frozen=True, omit_defaults=True):
     points: int
     moved_at: int
     note: str | None = None
+    contact: str = ""
 
 
 class LookUpEmpty(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -37,8 +37,10 @@ POSITION = b"s"
 FAULTS = b"d"
 TAKEN = b"w"
 RENEWING = b"e"
+_KIND = b"a|"
 
 _MISSING: Any = object()
+_NOTHING: Any = None
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
 
@@ -110,6 +112,11 @@ def cursor_key(event_id: str) -> bytes:
     return f"c|{event_id}".encode()
 
 
+def _room(key: bytes) -> bytes:
+    """What keys that are scanned together begin with: all up to the second bar, else the kind alone."""
+    return key[: key.find(b"|", len(_KIND)) + 1 or len(_KIND)]
+
+
 class StateUnreadable(LoyaltyError):
     """The store failed, or holds what this version does not understand: never the fault of the record at hand."""
 
@@ -132,8 +139,14 @@ class State:
         self._read: dict[bytes, Any] = {}
         self._changed: dict[bytes, Any] = {}
         self._undo: list[tuple[bytes, Any]] = []
-        self._kinds: set[int] = set()
-        """First bytes of changed keys: a scan over others need not look through what has changed."""
+        self._unfiled: list[bytes] = []
+        self._rooms: dict[bytes, set[bytes]] = {}
+        """Changed keys by their room, filed when somebody scans: a scan looks through its own room only."""
+
+    @property
+    def changed(self) -> int:
+        """How many keys have changed."""
+        return len(self._changed)
 
     def get(self, key: bytes, kind: type[T]) -> T | None:
         """The value of `key`, or None."""
@@ -152,15 +165,15 @@ class State:
 
     def put(self, key: bytes, value: msgspec.Struct) -> None:
         """Set `key` for the record at hand."""
-        self._undo.append((key, self._changed.get(key, _MISSING)))
+        before = self._changed.get(key, _MISSING)
+        if before is _MISSING:
+            self._unfiled.append(key)
+        self._undo.append((key, before))
         self._changed[key] = value
-        self._kinds.add(key[0])
 
     def delete(self, key: bytes) -> None:
         """Remove `key` for the record at hand."""
-        self._undo.append((key, self._changed.get(key, _MISSING)))
-        self._changed[key] = None
-        self._kinds.add(key[0])
+        self.put(key, _NOTHING)
 
     def scan(self, prefix: bytes, kind: type[T], after: bytes | None = None) -> Iterator[tuple[bytes, T]]:
         """Keys with `prefix` beyond `after` in byte order, as this unit sees them."""
@@ -170,17 +183,29 @@ class State:
             raise StateUnreadable(f"what begins with {prefix!r} cannot be read: {error}") from error
 
     def _scan(self, prefix: bytes, kind: type[T], after: bytes | None) -> Iterator[tuple[bytes, T]]:
-        overlay = dict(self._changed) if prefix[0] in self._kinds else {}
-        mine = sorted(k for k in overlay if k.startswith(prefix) and (after is None or k > after))
+        overlay = {key: self._changed[key] for key in self._changed_with(prefix, after)}
         stored = self._store.scan(prefix, after)
-        if not mine:
+        if not overlay:
             for key, raw in stored:
                 yield key, decoder(kind).decode(raw)
             return
-        for key, raw in heapq.merge(((k, b"") for k in mine), (p for p in stored if p[0] not in overlay)):
+        for key, raw in heapq.merge(((k, b"") for k in overlay), (p for p in stored if p[0] not in overlay)):
             value = overlay[key] if key in overlay else decoder(kind).decode(raw)
             if value is not None:
                 yield key, value
+
+    def _changed_with(self, prefix: bytes, after: bytes | None) -> list[bytes]:
+        """Changed keys with `prefix` beyond `after`, in byte order."""
+        for key in self._unfiled:
+            self._rooms.setdefault(_room(key), set()).add(key)
+        self._unfiled.clear()
+        rooms = [prefix] if _room(prefix) == prefix and len(prefix) > len(_KIND) else list(self._rooms)
+        return sorted(
+            key
+            for room in rooms
+            for key in self._rooms.get(room, ())
+            if key.startswith(prefix) and (after is None or key > after) and key in self._changed
+        )
 
     def keep(self) -> None:
         """What the record wrote is now part of the unit."""

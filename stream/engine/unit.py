@@ -46,7 +46,9 @@ from stream.errors import BadRecord, LoyaltyError, PartitionStopped
 
 CHUNK_KEYS = 4000
 CHUNK_OUTPUTS = 4000
-"""Keys visited per transaction of a partition-wide record, and outputs after which it ends earlier: bound its size."""
+CHUNK_CHANGES = 20_000
+"""Keys visited per transaction of a partition-wide record, and outputs and changed keys after which it ends earlier:
+bound its size."""
 STRETCH_KEYS = 250
 """Keys visited before other partitions get their turn: bounds how long the loop is held."""
 TAKEN_IDS = 256
@@ -232,7 +234,7 @@ class Partition:
         """Visit keys until there is enough for a transaction; returns how many were visited."""
         for visited, key in enumerate(found, start=1):
             self._visit(work, turn, number, key, event)
-            if turn.staged >= CHUNK_OUTPUTS:
+            if turn.staged >= CHUNK_OUTPUTS or turn.state.changed >= CHUNK_CHANGES:
                 return visited
             if visited % STRETCH_KEYS == 0:
                 await asyncio.sleep(0)

@@ -5,7 +5,9 @@ Parts that an order does not touch are structs of their own, so that the path of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import accumulate
 
 import msgspec
 
@@ -70,7 +72,7 @@ class Movement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Movements(msgspec.Struct, frozen=True, array_like=True):
-    """The newest movements and the sum of older ones. Anything moved at or before `folded_through` is in the sum."""
+    """A contact's newest movements and the sum of older ones: of all that moved at or before `folded_through`."""
 
     newest: tuple[Movement, ...] = ()
     folded_points: int = 0
@@ -80,6 +82,12 @@ class Movements(msgspec.Struct, frozen=True, array_like=True):
     def points(self) -> int:
         """Sum of all of them."""
         return self.folded_points + sum(each.points for each in self.newest)
+
+    def sums_from(self, at: int) -> Iterator[int]:
+        """Sum of those that were moved by then (UTC ms), and with each later one in turn; of old ones only the sum of
+        all is known."""
+        then = self.folded_points + sum(each.points for each in self.newest if each.moved_at <= at)
+        return accumulate((each.points for each in self.newest if each.moved_at > at), initial=then)
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):
@@ -120,7 +128,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
     or because the customer is `listed` in the settings. `spend`: counted minor units per accrual rule, may be
     negative. `rounded`: sums of per-order points without and with the multiplier, where each order is rounded by
     itself. `points`: from orders. `order_count`: orders that count. `line_count`: live lines. `links`: identities
-    held, best first. `best`: the identity whose answer is believed.
+    held, best first. `best`: the identity whose answer is believed. `movements`: by contact, of every contact that
+    an identity answers to; see `moved`.
     """
 
     settings_version: int
@@ -135,7 +144,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attributes: Attributes | None = None
     links: dict[str, Link] = {}
     best: str | None = None
-    movements: Movements | None = None
+    movements: dict[str, Movements] = {}
     review: Review | None = None
     presence: Presence | None = None
     erased_at: int | None = None
@@ -155,6 +164,12 @@ class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The provider's balance in points; None when it is not known."""
         balance = self.balance
         return None if balance is None else balance.points
+
+    @property
+    def moved(self) -> Movements | None:
+        """What moved the balance that is believed: of its contact only. None: nothing is known of it."""
+        balance = self.balance
+        return None if balance is None or balance.contact is None else self.movements.get(balance.contact)
 
     @property
     def verdict(self) -> Verdict:

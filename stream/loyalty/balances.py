@@ -45,28 +45,33 @@ def take_balance(account: Account, fact: BalanceFact) -> Account | None:
 def take_movement(account: Account, fact: MovementMatched) -> Account | None:
     """The account with a redemption, adjustment or expiry. None: not for this customer now, or known.
 
-    It is told of every identity of the contact, and counts as long as one of them is held.
+    It is told of every identity of the contact, and is kept as long as one of them is held. A customer may be several
+    contacts at the provider: a movement counts against the balance of its own only.
     """
     link = account.links.get(fact.identity)
     if link is None or link.version != fact.link_version:
         return None
-    known = account.movements or Movements()
+    known = account.movements.get(fact.contact) or Movements()
     told = next((each for each in known.newest if each.id == fact.movement), None)
     if told is not None:
-        return _told_again(account, known, told, fact.identity)
+        again = _told_again(known, told, fact.identity)
+        return None if again is None else _moved(account, fact.contact, again)
     if fact.moved_at <= known.folded_through:
         return None
     movement = Movement(fact.movement, (fact.identity,), fact.kind, fact.points, fact.moved_at, fact.note)
     newest = sorted((*known.newest, movement), key=lambda each: (each.moved_at, each.id))
-    return replace(account, movements=_bounded(known, newest))
+    return _moved(account, fact.contact, _bounded(known, newest))
 
 
-def _told_again(account: Account, known: Movements, told: Movement, identity: str) -> Account | None:
+def _moved(account: Account, contact: str, movements: Movements) -> Account:
+    return replace(account, movements=account.movements | {contact: movements})
+
+
+def _told_again(known: Movements, told: Movement, identity: str) -> Movements | None:
     if identity in told.identities:
         return None
     again = replace(told, identities=(*told.identities, identity))
-    newest = tuple(again if each is told else each for each in known.newest)
-    return replace(account, movements=replace(known, newest=newest))
+    return replace(known, newest=tuple(again if each is told else each for each in known.newest))
 
 
 def look_up_empty(account: Account, fact: LookUpEmpty) -> Account | None:
@@ -139,10 +144,13 @@ def _bounded(known: Movements, newest: list[Movement]) -> Movements:
     return Movements(tuple(kept), known.folded_points + sum(each.points for each in folded), through)
 
 
-def _held(movements: Movements | None, links: Mapping[str, Link]) -> Movements | None:
-    """Movements belong to identities: with the last of theirs that was given up they go, all once none is held."""
-    if movements is None or not links:
-        return None
+def _held(movements: Mapping[str, Movements], links: Mapping[str, Link]) -> dict[str, Movements]:
+    """Movements belong to identities: with the last of theirs that was given up they go."""
+    kept = {contact: _held_of(each, links) for contact, each in movements.items()}
+    return {contact: each for contact, each in kept.items() if each.newest}
+
+
+def _held_of(movements: Movements, links: Mapping[str, Link]) -> Movements:
     held = (
         replace(each, identities=tuple(identity for identity in each.identities if identity in links))
         for each in movements.newest

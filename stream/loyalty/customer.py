@@ -45,7 +45,9 @@ def observe_customer(account: Account, fact: CustomerObserved, version: Version,
             return CustomerEffect(
                 replace(account, attributes=replace(known, observed_at=fact.observed_at)), silent=True
             )
-    attributes = Attributes(fact.observed_at, fact.content_hash, fact.equity, fact.home_location, fact.created_at)
+    attributes = Attributes(fact.observed_at, fact.content_hash, fact.equity)
+    if account.erased_at is None:
+        attributes = replace(attributes, home_location=fact.home_location, created_at=fact.created_at)
     becomes_walk_in = fact.walk_in and not account.walk_in
     cleared = _without_spend(account, rules) if becomes_walk_in else account
     moved = replace(cleared, attributes=attributes, walk_in=fact.walk_in, equity=account.listed or bool(fact.equity))
@@ -69,7 +71,7 @@ def erase(account: Account, fact: CustomerErased) -> CustomerEffect | None:
     _, unlinked, cut = _link(account, (), fact.erased_at, (0, 0))
     known = account.attributes
     attributes = None if known is None else Attributes(known.observed_at, known.content_hash, known.equity)
-    erased = replace(cut, attributes=attributes, movements=None, erased_at=fact.erased_at)
+    erased = replace(cut, attributes=attributes, movements={}, erased_at=fact.erased_at)
     return CustomerEffect(erased, unlinked=unlinked)
 
 

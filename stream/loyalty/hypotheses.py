@@ -56,9 +56,8 @@ class Hypotheses:
 
     def evidence(self) -> Theory:
         """What the provider says that it moved, by kind; nothing where that is part of our side already."""
-        if self._rules.expected or self._account.movements is None:
-            return ()
-        return tuple(_moved(self._account.movements))
+        moved = self._account.moved
+        return () if self._rules.expected or moved is None else tuple(_moved(moved))
 
     def single(self) -> Sequence[Hypothesis]:
         """Every hypothesis that makes a difference by itself, the likeliest first."""

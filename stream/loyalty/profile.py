@@ -40,7 +40,7 @@ def profile_of(account: Account, rules: Rules, version: Version, at: int) -> Pro
         order_count=account.order_count,
         balance_as_of=balance.observed_at if balance is not None and provider is not None else None,
         home_location=attributes.home_location if attributes is not None else None,
-        moved_points=account.movements.points if account.movements is not None else None,
+        moved_points=account.moved.points if account.moved is not None else None,
         equity=account.equity,
         tier_differs=provider is not None and tier_of(provider, rules.tiers) is not tier_of(compared, rules.tiers),
         matched_by=account.best.partition(":")[0] if account.best and alpine_user_id else None,

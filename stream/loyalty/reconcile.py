@@ -64,9 +64,20 @@ def compare(ours: int, provider: int, limit: Limit) -> Comparison:
 
 
 def compared_points(account: Account, rules: Rules) -> int:
-    """Our side: points from orders and, under `expected`, what the provider's movements add and take."""
-    moved = account.movements.points if rules.expected and account.movements else 0
-    return account.points + moved
+    """Our side: points from orders and, under `expected`, what the provider's movements had added and taken when the
+    balance was observed. A later one is in the next sweep's; but since we know the provider's clock to the second only,
+    and a request takes time, it counts where the balance says that it is in it already."""
+    balance, moved = account.balance, account.moved
+    if not rules.expected or balance is None or moved is None:
+        return account.points
+    earned, provider = account.points, balance.points or 0
+    return earned + min(moved.sums_from(balance.observed_at), key=lambda points: abs(provider - earned - points))
+
+
+def observed_as_of(account: Account, as_of: int) -> int:
+    """When the believed balance was observed, at the latest at `as_of` (UTC ms): a sweep that missed it says nothing of
+    it, so that it is as old as it was."""
+    return as_of if account.balance is None else min(as_of, account.balance.observed_at)
 
 
 def accepted_difference(account: Account, as_of: int) -> int | None:
@@ -80,7 +91,7 @@ def accepted_difference(account: Account, as_of: int) -> int | None:
 
 def verdict(account: Account, lines: Callable[[], Iterable[OrderLine]], rules: Rules, as_of: int) -> Judgement:
     """What the comparison says now. `lines` is called only outside the tolerance; `as_of` (UTC ms): when the
-    provider's side was observed. The settle window is the `settle_seconds` before it.
+    provider was asked. The settle window is the `settle_seconds` before the balance was observed, and all since.
 
     No answer, a hidden balance, and a customer without identities are `unknown`; every identity absent is
     `not_enrolled`; an account without a single line against a balance is `missing_internal`. Where a person has
@@ -100,7 +111,7 @@ def verdict(account: Account, lines: Callable[[], Iterable[OrderLine]], rules: R
         reached = Verdict.MISSING_INTERNAL
     else:
         expected = (provider,) if accepted is None else (provider, provider - accepted)
-        cut_off = _agreeing_cut_off(account, lines(), expected, rules, as_of)
+        cut_off = _agreeing_cut_off(account, lines(), expected, rules, observed_as_of(account, as_of))
         reached = Verdict.DISCREPANCY if cut_off is None else Verdict.TIMING
     tier_provider = tier_of(provider, rules.tiers).name
     needed = None if plain.within or not shifted else accepted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +14,10 @@ from stream.loyalty.order import OrderLine
 
 NEVER_MASS_REMOVAL = 20
 """So many removals in one partition are plausible, whatever the number of lines."""
+MOST_SEEN_CHARACTERS = 400_000
+MOST_MISSING = 4_000
+"""What an account keeps of a walk: the ids of some ten thousands of orders, and so many missing ones, in a value that
+must fit into a record. Nobody buys that often; an account that stands for many people may."""
 
 
 class WalkOutcome(msgspec.Struct, frozen=True):
@@ -25,6 +30,7 @@ class WalkOutcome(msgspec.Struct, frozen=True):
 def take_part(account: Account, fact: OrdersSnapshot) -> Account | None:
     """The account with one part of a walk's snapshot. None: a repeat, a late part, or a walk-in account.
 
+    Of more orders than can be kept the snapshot is never whole, so that the walk says nothing of the account.
     Parts may come in any order. Amounts never change by a snapshot: when a hash differs from what is known, the
     OrderObserved of the same walk brings the content. An order that could not be read is there all the same.
     """
@@ -40,6 +46,8 @@ def take_part(account: Account, fact: OrdersSnapshot) -> Account | None:
     if fact.part in known.taken:
         return None
     taken, seen = (*known.taken, fact.part), (*known.seen, *fact.orders)
+    if sum(map(len, seen)) > MOST_SEEN_CHARACTERS:
+        taken = seen = ()
     return replace(account, presence=replace(known, taken=taken, seen=seen))
 
 
@@ -59,7 +67,8 @@ def missing_after_walk(
     remove: tuple[str, ...] = ()
     if _usable(known, swept):
         seen = frozenset(known.seen) if known.walk == swept.walk else frozenset[str]()
-        missing = tuple(order for order, line in lines if order not in seen and _expected(line, swept))
+        lacked = (order for order, line in lines if order not in seen and _expected(line, swept))
+        missing = tuple(islice(lacked, MOST_MISSING))
         before = frozenset(known.missing)
         remove = tuple(order for order in missing if order in before)
     if not missing and not known.missing and known.walk != swept.walk:

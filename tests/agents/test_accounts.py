@@ -331,10 +331,11 @@ async def test_an_erased_customer_keeps_points_and_loses_everything_else_for_goo
     shop.enrol("a", 10_000)
     await shop.reconcile([member("a", 104)])
     shop.tell("a", CustomerErased(shop.tick(), "owner"))
-    shop.observe_customer("a", "code:a", "phone:new")
+    shop.observe_customer("a", "code:a", "phone:new", home_location="5")
     await shop.reconcile([member("a", 104)])
     profile = shop.profiles()["a"]
     assert (profile.points, profile.points_from_alpine, profile.alpine_user_id) == (100, None, None)
+    assert profile.home_location is None
     assert profile.verdict == "unknown"
     assert len(shop.identities("ContactLinked")) == len(shop.identities("ContactUnlinked")) == 1
 

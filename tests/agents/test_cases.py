@@ -217,8 +217,9 @@ async def test_a_movement_that_becomes_known_later_explains_a_standing_case_at_t
 def moved(shop: Shop, customer: str, points: int, number: str = "m1") -> None:
     """What contacts answer when the provider tells of a movement."""
     link = next(each for each in shop.identities("ContactLinked") if each.identity == code(customer))
-    fact = MovementMatched(link.identity, link.link_version, (0, 10**6), number, "redemption", points, shop.now)
-    shop.tell(customer, fact)
+    told = number, "redemption", points, shop.now
+    whose = f"contact-{customer}"
+    shop.tell(customer, MovementMatched(link.identity, link.link_version, (0, 10**6), *told, contact=whose))
 
 
 @pytest.mark.parametrize(
@@ -333,3 +334,15 @@ async def test_a_case_is_over_when_nothing_is_left_to_compare(erased: bool) -> N
     for _ in range(3):
         await shop.reconcile([member("a", 200)])
     assert only(list(shop.cases().values())).state == "resolved"
+
+
+async def test_a_case_of_a_customer_that_turns_out_to_be_the_counters_ends_with_the_next_run() -> None:
+    shop = await reconciled([200])
+    shop.observe_customer("a", walk_in=True)
+    await shop.reconcile([member("a", 200)])
+    case = only(list(shop.cases().values()))
+    assert (case.state, case.resolved_as) == ("resolved", "not_comparable")
+    assert only(shop.said("RunCompleted")[1:]).tally.customers == 0, "nobody all the same"
+    before = len(shop.broker.all("cases"))
+    await shop.reconcile([member("a", 200)])
+    assert len(shop.broker.all("cases")) == before

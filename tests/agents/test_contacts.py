@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 
 from stream.contracts.facts import LookUpEmpty, LookUpFailed
-from stream.contracts.identities import IDENTITIES, MovementObserved
-from stream.contracts.names import identity_key
 from stream.contracts.runs import RunKind
-from stream.contracts.settings import Compare, OrgSettings
-from stream.engine.ports import Output
-from tests.agents.builders import FIRST, LONG_AGO, NOW, ORG, Member, Shop, code, drop, member, only, settings
+from tests.agents.builders import FIRST, Member, Shop, code, drop, member, only, settings
+
+HOUR = 3_600_000
 
 
 async def sync(shop: Shop, customer: str, run: str) -> None:
     """Ask for one customer; the look-up's answer is the test's to give."""
     shop.request(RunKind.CUSTOMER, run, customer)
     await shop.settle()
-
-
-def movement_records(*found: tuple[str, str, str, int], at: int = NOW) -> list[Output]:
-    """What the provider lists: (identity, contact, id, points)."""
-    return [
-        Output(
-            "identities",
-            identity_key(ORG, identity),
-            IDENTITIES.encode(
-                MovementObserved(identity, contact, movement, "redemption", points, LONG_AGO),
-                org=ORG,
-                at=at,
-                source="alpine_iq",
-            ),
-        )
-        for identity, contact, movement, points in found
-    ]
-
-
-async def reconcile(shop: Shop, members: Iterable[Member], *found: tuple[str, str, str, int]) -> None:
-    """As `Shop.reconcile`, with movements before the sweep is complete."""
-    run = FIRST if not shop.said("RunCompleted") else shop.request()
-    await shop.settle()
-    shop.walk(run)
-    await shop.settle()
-    sweep = shop.sweep_records(run, members)
-    marks = -shop.partitions - 1
-    shop.publish([*sweep[:marks], *movement_records(*found), *sweep[marks:]])
-    await shop.settle()
-
-
-def expecting(**fields: object) -> OrgSettings:
-    return settings(compare=Compare.EXPECTED, **fields)
 
 
 async def test_a_balance_reaches_the_customer_that_holds_its_identity() -> None:
@@ -140,6 +103,22 @@ async def test_one_sweep_that_lacks_a_customer_proves_nothing_and_two_in_a_row_d
         await shop.reconcile(members)
         seen.append((shop.verdicts()["a"], shop.profiles()["a"].points_from_alpine))
     assert seen == [("matched", 100), ("matched", 100), ("not_enrolled", None), ("matched", 100)]
+
+
+async def test_a_balance_that_a_sweep_missed_is_compared_as_of_when_it_was_seen() -> None:
+    """What was bought since is not in it, however short the settle window."""
+    shop = await Shop().open(settings(settle_seconds=3_600))
+    shop.enrol("a", 10_000)
+    shop.enrol("b", 10_000)
+    members = [member("a", 100), member("b", 100)]
+    await shop.reconcile(members)
+    shop.now += 20 * HOUR
+    shop.observe_order("a", "a-2", 5_000, created_at=shop.now)
+    shop.observe_order("b", "b-2", 5_000, created_at=shop.now)
+    shop.now += 4 * HOUR
+    await shop.reconcile(members[1:])
+    assert shop.verdicts() == {"a": "timing", "b": "discrepancy"}
+    assert [alert.customer for alert in shop.alerts()] == ["b"]
 
 
 async def test_a_sweep_in_between_starts_the_count_of_misses_anew() -> None:
@@ -338,6 +317,33 @@ async def test_a_look_up_answered_under_several_identities_ends_with_the_best_on
     assert shop.alerts() == []
 
 
+async def test_a_row_of_an_earlier_sweep_that_arrives_late_does_not_undo_that_this_one_saw_it() -> None:
+    """A producer that was paused writes what it had read, while the next one sweeps."""
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    late = shop.row_records(member("a", 90), FIRST, 1)
+    await shop.reconcile([member("a", 100)])
+    run = shop.request(RunKind.BALANCES)
+    await shop.settle()
+    marks = -shop.partitions - 1
+    sweep = shop.sweep_records(run, [member("a", 104)])
+    shop.publish([*sweep[:marks], *late, *sweep[marks:]])
+    await shop.settle()
+    assert shop.facts("BalanceMissed") == []
+    assert shop.profiles()["a"].points_from_alpine == 104
+
+
+async def test_a_verdict_is_no_older_than_the_sweep_whose_links_came_late() -> None:
+    shop = await Shop(partitions=1).open()
+    shop.enrol("a", 10_000)
+    await shop.settle()
+    shop.walk(FIRST)
+    shop.now += HOUR
+    shop.sweep(FIRST, [member("a", 200)])
+    await shop.settle()
+    assert only(list(shop.cases().values())).opened_at == shop.now
+
+
 async def test_a_look_up_during_a_sweep_does_not_count_as_being_seen_by_it() -> None:
     shop = await Shop().open()
     shop.enrol("a", 10_000)
@@ -365,127 +371,5 @@ async def test_members_that_are_gone_and_nobodys_are_not_kept() -> None:
     await shop.reconcile([member("a", 100)])
     before = len(shop.state("contacts"))
     await shop.reconcile([member("a", 100), *(member(f"stranger-{n}", 5) for n in range(30))])
-    await shop.reconcile([member("a", 100)])
-    assert len(shop.state("contacts")) == before
-
-
-@pytest.mark.parametrize(
-    ("points", "moved", "raw", "expected", "because"),
-    [
-        (60, -40, "discrepancy", "matched", "redeemed: the orders' 100 are 60 there"),
-        (100, -40, "matched", "discrepancy", "a redemption that was not taken off"),
-        (100, 0, "matched", "matched", "nothing moved"),
-        (30, -40, "discrepancy", "discrepancy", "a redemption explains only part"),
-        (150, 50, "discrepancy", "matched", "goodwill"),
-    ],
-)
-async def test_the_sides_are_compared_with_or_without_what_moved_the_balance(
-    points: int, moved: int, raw: str, expected: str, because: str
-) -> None:
-    for chosen, verdict in ((settings(), raw), (expecting(), expected)):
-        shop = await Shop().open(chosen)
-        shop.enrol("a", 10_000)
-        await reconcile(shop, [member("a", points)], (code("a"), "contact-a", "m1", moved))
-        assert shop.verdicts() == {"a": verdict}, because
-
-
-async def test_a_movement_is_told_once_however_often_it_is_listed() -> None:
-    shop = await Shop().open(expecting())
-    shop.enrol("a", 10_000)
-    listed = (code("a"), "contact-a", "m1", -40), (code("a"), "contact-a", "m2", -10)
-    for found in (listed[:1], listed, listed):
-        await reconcile(shop, [member("a", 50)], *found)
-    assert [fact.movement for fact in shop.facts("MovementMatched")] == ["m1", "m2"]
-    assert shop.verdicts() == {"a": "matched"}
-
-
-async def test_movements_come_before_the_barrier_whichever_side_is_first() -> None:
-    """The link may arrive after what was listed."""
-    shop = await Shop().open(expecting())
-    shop.observe_order("a", "1", 10_000)
-    await shop.settle()
-    shop.publish(movement_records((code("a"), "contact-a", "m1", -40)))
-    await shop.settle()
-    assert shop.facts("MovementMatched") == []
-    shop.observe_customer("a", code("a"))
-    await reconcile(shop, [member("a", 60)])
-    assert shop.verdicts() == {"a": "matched"}
-    assert shop.alerts() == []
-
-
-async def test_a_new_holder_of_an_identity_is_told_what_moved_its_balance_before() -> None:
-    shop = await Shop().open(expecting())
-    shop.enrol("a", 10_000, "phone:x")
-    shop.enrol("b", 10_000, "phone:y")
-    members = [Member("contact", ("phone:x",), 60)]
-    await reconcile(shop, members, ("phone:x", "contact", "m1", -40))
-    shop.observe_customer("a")
-    shop.observe_customer("b", "phone:x")
-    await reconcile(shop, members)
-    assert shop.verdicts() == {"a": "unknown", "b": "matched"}
-
-
-async def test_movements_of_an_ambiguous_identity_wait_until_it_is_not() -> None:
-    shop = await Shop().open(expecting())
-    shop.enrol("a", 10_000, "phone:x")
-    one, two = Member("one", ("phone:x",), 60), Member("two", ("phone:x",), 900)
-    moved = ("phone:x", "one", "m1", -40), ("phone:x", "two", "m2", 800)
-    await reconcile(shop, [one, two], *moved)
-    assert shop.verdicts() == {"a": "ambiguous"}
-    assert shop.facts("MovementMatched") == [], "nobody knows whose they are"
-    await reconcile(shop, [one])
-    assert [fact.movement for fact in shop.facts("MovementMatched")] == ["m1"]
-    assert shop.verdicts() == {"a": "matched"}
-
-
-async def test_a_movement_reaches_a_look_up_before_its_balance() -> None:
-    shop = await Shop().open(expecting())
-    shop.enrol("a", 10_000)
-    await sync(shop, "a", "one")
-    shop.publish(movement_records((code("a"), "contact-a", "m1", -40)))
-    shop.look_up("one", "a", member("a", 60))
-    await shop.settle()
-    assert only(shop.said("CustomerSynced")).outcome == "matched"
-    await sync(shop, "a", "two")
-    shop.publish(movement_records((code("a"), "contact-a", "m1", -40), (code("a"), "contact-a", "m2", -30)))
-    shop.look_up("two", "a", member("a", 30))
-    await shop.settle()
-    assert [synced.outcome for synced in shop.said("CustomerSynced")] == ["matched", "matched"]
-
-
-async def test_of_very_many_movements_the_oldest_are_not_kept_and_not_told_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("stream.agents.contacts.movements.NEWEST", 3)
-    shop = await Shop().open(expecting())
-    shop.enrol("a", 10_000)
-    listed = [
-        Output(
-            "identities",
-            identity_key(ORG, code("a")),
-            IDENTITIES.encode(
-                MovementObserved(code("a"), "contact-a", f"m{number}", "redemption", -1, LONG_AGO + number),
-                org=ORG,
-                at=NOW,
-                source="alpine_iq",
-            ),
-        )
-        for number in range(6)
-    ]
-    await shop.reconcile([member("a", 94)])
-    for _ in range(2):
-        shop.publish(listed)
-        await shop.settle()
-    assert len(shop.facts("MovementMatched")) == 6
-
-
-async def test_movements_are_forgotten_with_a_member_that_is_gone_and_nobodys() -> None:
-    shop = await Shop().open()
-    shop.enrol("a", 10_000)
-    await shop.reconcile([member("a", 100)])
-    before = len(shop.state("contacts"))
-    moved = (code("stranger"), "contact-stranger", "m1", -5), (code("nobody"), "contact-nobody", "m1", -5)
-    await reconcile(shop, [member("a", 100), member("stranger", 5)], *moved)
-    assert len(shop.state("contacts")) == before + 2, "the stranger and what moved the balance"
     await shop.reconcile([member("a", 100)])
     assert len(shop.state("contacts")) == before

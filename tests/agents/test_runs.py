@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from stream.agents.runs import course
 from stream.agents.runs.state import STATUSES_REMEMBERED
+from stream.agents.schedule.ticking import tick_record
 from stream.contracts.facts import LookUpEmpty, LookUpFailed
 from stream.contracts.profiles import Verdict
 from stream.contracts.runs import (
@@ -25,7 +27,7 @@ from stream.contracts.runs import (
 )
 from stream.contracts.settings import SETTINGS, Accrual, Mode, Schedule, Tier
 from stream.engine.ports import Output
-from tests.agents.builders import FIRST, ORG, Shop, fact, member, only, settings
+from tests.agents.builders import DAY, FIRST, ORG, Shop, fact, member, only, settings
 
 OTHER = settings(accruals=(Accrual(Decimal(2)),))
 
@@ -336,6 +338,7 @@ async def test_a_completed_run_says_what_it_cost_who_wanted_it_and_how_long_it_w
     waited_from = shop.now
     shop.walk(FIRST)
     shop.sweep(FIRST, [member("a", 100)])
+    waited_until = shop.now
     await shop.settle()
     shop.ask(OrdersSweepEnded(following, 1, True, 2, 2, 3, 20, None, {"timeout": 2, "throttled": 4}))
     shop.publish(shop.walk_records(following)[:-1])
@@ -347,7 +350,7 @@ async def test_a_completed_run_says_what_it_cost_who_wanted_it_and_how_long_it_w
 
     completed = shop.said("RunCompleted")[-1]
     assert (completed.run, completed.by) == (following, "test")
-    assert completed.queued_ms == completed.started_at - waited_from == 1_000
+    assert (completed.queued_ms, completed.started_at) == (waited_until - waited_from, waited_until)
     assert completed.vendors == {
         "alleaves": VendorUse(20, 18, {"timeout": 2, "throttled": 4}, 3),
         "alpine_iq": VendorUse(10, 8, {"server": 1, "connection": 1, "refused": 1}, 2),
@@ -437,6 +440,43 @@ async def test_state_of_runs_does_not_grow_with_the_number_of_runs() -> None:
         if n == 220:
             before = sum(map(len, shop.state("runs").values()))
     assert sum(map(len, shop.state("runs").values())) == pytest.approx(before, abs=64)
+
+
+def waits(shop: Shop) -> list[str]:
+    """Runs that were queued, in order."""
+    return [entered.run for entered in shop.said("PhaseEntered") if entered.phase is Phase.QUEUED]
+
+
+async def test_of_very_many_runs_asked_for_at_once_the_last_are_refused_and_may_be_asked_for_again() -> None:
+    """Somebody asks every minute while the provider does not answer."""
+    shop = await Shop().open()
+    for n in range(course.MOST_QUEUED + 1):
+        shop.request(RunKind.BALANCES, f"all-{n}")
+    await shop.settle()
+    refused = only(shop.said("RunFailed"))
+    assert (refused.run, refused.phase, refused.phases) == (f"all-{course.MOST_QUEUED}", "queued", {})
+    assert "waiting already" in refused.reason
+    assert shop.alerts() == [], "whoever asked is told, nobody else"
+    shop.publish([tick_record(partition, shop.now + DAY, shop.now) for partition in range(shop.partitions)])
+    await shop.settle()
+    assert waits(shop)[-1] == f"{ORG}:daily:1970-04-11", "the night's run waits all the same"
+    shop.sweep("all-0", [], complete=False)
+    shop.request(RunKind.BALANCES, refused.run)
+    await shop.settle()
+    assert waits(shop)[-1] == refused.run
+
+
+async def test_of_very_many_customers_synced_at_once_the_last_are_refused() -> None:
+    shop = await Shop().open()
+    for n in range(course.MOST_SINGLES + 1):
+        shop.request(RunKind.CUSTOMER, f"one-{n}", "a")
+    await shop.settle()
+    assert only(shop.said("RunFailed")).run == f"one-{course.MOST_SINGLES}"
+    shop.tell("a", LookUpFailed("one-7", shop.tick(), "HTTP 503"))
+    await shop.settle()
+    shop.request(RunKind.CUSTOMER, "one-more", "a")
+    await shop.settle()
+    assert shop.said("RunStarted")[-1].run == "one-more"
 
 
 async def test_however_many_customers_are_synced_the_last_runs_of_the_org_are_remembered() -> None:

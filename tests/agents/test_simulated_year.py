@@ -144,8 +144,9 @@ def redeems(customer: str, points: int) -> Act:
         link = next(each for each in year.shop.identities("ContactLinked") if each.identity == code(customer))
         at = year.shop.now
         observation = (0, 10**6 + year.day)
-        fact = MovementMatched(link.identity, link.link_version, observation, f"m{year.day}", "redemption", -points, at)
-        year.shop.tell(customer, fact)
+        told = f"m{year.day}", "redemption", -points, at
+        whose = f"m-{customer}"
+        year.shop.tell(customer, MovementMatched(link.identity, link.link_version, observation, *told, contact=whose))
 
     return act
 

@@ -412,13 +412,22 @@ async def test_a_long_walk_in_chunks_ends_the_same(chunk: int, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("outputs", "transactions"), [(1, CUSTOMERS), (3, -(-CUSTOMERS // 2)), (2 * CUSTOMERS, 1), (10 * CUSTOMERS, 1)]
+    ("bound", "most", "transactions"),
+    [
+        ("CHUNK_OUTPUTS", 1, CUSTOMERS),
+        ("CHUNK_OUTPUTS", 3, -(-CUSTOMERS // 2)),
+        ("CHUNK_OUTPUTS", 2 * CUSTOMERS, 1),
+        ("CHUNK_OUTPUTS", 10 * CUSTOMERS, 1),
+        ("CHUNK_CHANGES", 1, CUSTOMERS),
+        ("CHUNK_CHANGES", 3, -(-CUSTOMERS // 3)),
+        ("CHUNK_CHANGES", 10 * CUSTOMERS, 1),
+    ],
 )
-async def test_a_walk_that_says_much_is_committed_in_smaller_transactions(
-    outputs: int, transactions: int, monkeypatch: pytest.MonkeyPatch
+async def test_a_walk_that_says_or_changes_much_is_committed_in_smaller_transactions(
+    bound: str, most: int, transactions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two things are said of each key in pass 1: a transaction ends with the key that makes it enough."""
-    monkeypatch.setattr(unit, "CHUNK_OUTPUTS", outputs)
+    """Pass 1 says two things of each key and changes it: a transaction ends with the key that makes it enough."""
+    monkeypatch.setattr(unit, bound, most)
     bench = Bench()
     steps: list[str] = []
     for number in range(CUSTOMERS):

@@ -88,10 +88,10 @@ def enrolled(spend_minor: int, provider: int | None, using: Rules) -> Account:
     return with_balance(ledger.account, provider, using)
 
 
-def with_balance(account: Account, provider: int | None, using: Rules) -> Account:
+def with_balance(account: Account, provider: int | None, using: Rules, observed_at: int = 5_000) -> Account:
     linked = observe_customer(account, customer(identities=(PHONE,)), (0, 1), using)
     assert linked is not None
-    answered = take_balance(linked.account, matched(provider))
+    answered = take_balance(linked.account, matched(provider, observed_at=observed_at))
     assert answered is not None
     return answered
 

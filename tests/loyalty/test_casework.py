@@ -64,7 +64,7 @@ class Story:
     def happens(self, what: Happening) -> None:
         self.day += 1
         if isinstance(what, int | None):
-            answered = take_balance(self.account, matched(what, self.day + 2))
+            answered = take_balance(self.account, matched(what, self.day + 2, observed_at=day(self.day)))
             assert answered is not None
             judged = verdict(answered, self.ledger.lines.values, self.using, day(self.day))
             self.verdicts.append(judged.verdict.value)

@@ -33,7 +33,7 @@ PER_ORDER = rules(rounding_per=RoundingPer.ORDER)
 
 
 def movement(kind: str, points: int, number: int = 1) -> MovementMatched:
-    return MovementMatched(PHONE, (0, 1), (0, number), f"{kind}-{number}", kind, points, 1_500)
+    return MovementMatched(PHONE, (0, 1), (0, number), f"{kind}-{number}", kind, points, 1_500, contact="contact-1")
 
 
 @dataclass

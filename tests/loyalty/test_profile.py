@@ -79,7 +79,8 @@ def test_what_the_provider_moved_and_found_the_customer_by_is_carried() -> None:
     account = enrolled(45_000, 475, BRIEF)
     held = account.links[account.best or ""].version
     for number, points in ((1, -200), (2, 60)):
-        fact = MovementMatched(account.best or "", held, (0, number), f"m{number}", "adjust", points, number)
+        told = f"m{number}", "adjust", points, number
+        fact = MovementMatched(account.best or "", held, (0, number), *told, contact="contact-1")
         moved = take_movement(account, fact)
         assert moved is not None
         account = moved

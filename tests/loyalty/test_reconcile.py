@@ -180,7 +180,7 @@ TIMING = {
 @pytest.mark.parametrize("using", [BRIEF, rules(rounding_per=RoundingPer.ORDER)], ids=["per total", "per order"])
 def test_timing(facts: list[OrderObserved], provider: int, expected: Verdict, using: Rules) -> None:
     ledger = Ledger(using).take(*facts)
-    account = with_balance(ledger.account, provider, using)
+    account = with_balance(ledger.account, provider, using, NOW)
     judged = verdict(account, ledger.lines.values, using, NOW)
     assert judged.verdict is expected
     assert (judged.cut_off is not None) is (expected is Verdict.TIMING)
@@ -190,7 +190,7 @@ def test_two_changes_of_one_instant_are_one_step() -> None:
     """Neither order alone was ever there without the other."""
     both = [order(5_000, each, created_at=NOW - HOUR, observed_at=NOW - HOUR) for each in ("2", "3")]
     ledger = Ledger(BRIEF).take(OLD, *both)
-    account = with_balance(ledger.account, 150, BRIEF)
+    account = with_balance(ledger.account, 150, BRIEF, NOW)
     assert verdict(account, ledger.lines.values, BRIEF, NOW).verdict is Verdict.DISCREPANCY
 
 
@@ -200,7 +200,28 @@ def test_two_changes_of_one_instant_are_one_step() -> None:
 def test_known_movements_are_taken_into_account_where_the_settings_say_so(mode: Compare, expected: Verdict) -> None:
     using = rules(compare=mode)
     ledger = Ledger(using).take(order(50_000))
-    redeemed = MovementMatched(PHONE, (0, 1), (0, 1), "m1", "redemption", -200, 1_500)
-    account = take_movement(with_balance(ledger.account, 300, using), redeemed)
+    redeemed = MovementMatched(PHONE, (0, 1), (0, 1), "m1", "redemption", -200, 1_500, contact="contact-1")
+    account = take_movement(with_balance(ledger.account, 300, using, NOW), redeemed)
     assert account is not None
     assert verdict(account, ledger.lines.values, using, NOW).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "difference", "because"),
+    [
+        (500, 0, "read before both"),
+        (400, 0, "read after the first, though our idea of the provider's clock says before"),
+        (350, 0, "read after both"),
+        (340, -10, "nearest to after both"),
+        (450, -50, "as near to before as to after: only what is surely in it"),
+    ],
+)
+def test_of_what_was_moved_about_when_the_balance_was_read_counts_what_is_in_it(
+    provider: int, difference: int, because: str
+) -> None:
+    using = rules(compare=Compare.EXPECTED)
+    account = with_balance(Ledger(using).take(order(50_000)).account, provider, using, NOW)
+    for number, (points, at) in enumerate([(-50, NOW + 2), (-100, NOW + 1)]):
+        moved = MovementMatched(PHONE, (0, 1), (0, 1), f"m{number}", "redemption", points, at, contact="contact-1")
+        account = take_movement(account, moved) or account
+    assert verdict(account, list, using, NOW).difference == difference, because

@@ -128,6 +128,34 @@ def test_a_mass_removal_is_a_vendors_fault(removals: int, lines: int, plausible:
     assert removal_plausible(removals, lines) is plausible
 
 
+def test_what_is_kept_of_a_walk_fits_into_a_record_however_many_orders_there_are() -> None:
+    """An account that stands for everybody at the counter, and is not known for what it is."""
+    ledger, ids = Ledger(BRIEF), [f"{number:012}" for number in range(120_000)]
+    ledger.take(order(100, ids[0]))
+    parts = [ids[start : start + 2_000] for start in range(0, len(ids), 2_000)]
+    for walk, at in (("w1", 3_000), ("w2", 4_000), ("w3", 5_000)):
+        for number, part in enumerate(parts, 1):
+            ledger.take(snapshot(walk, part, at, number, len(parts)))
+            assert number % 20 or size(ledger) < HALF_A_RECORD
+        ledger.take(swept(walk, at))
+    assert ledger.account.spend_minor == 100, "nothing is concluded"
+
+
+def test_very_many_orders_are_removed_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.loyalty.snapshots.MOST_MISSING", 3)
+    ledger = Ledger(BRIEF).take(*(order(100, str(number)) for number in range(5)))
+    left = [ledger.take(swept(f"w{walk}", 3_000 + walk)).account.line_count for walk in range(5)]
+    assert left == [5, 2, 2, 0, 0]
+
+
+HALF_A_RECORD = 1 << 19
+
+
+def size(ledger: Ledger) -> int:
+    """Bytes of the account as state keeps it."""
+    return len(msgspec.msgpack.encode(ledger.account))
+
+
 @settings(max_examples=200)
 @given(st.dictionaries(st.integers(1, 6), st.integers(1, 999)), st.dictionaries(st.integers(1, 6), st.integers(1, 999)))
 def test_two_complete_walks_heal_any_missed_edits_and_removals(known: dict[int, int], true: dict[int, int]) -> None:

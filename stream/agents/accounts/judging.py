@@ -12,13 +12,13 @@ from stream.loyalty.account import Account
 from stream.loyalty.cases import conclude
 from stream.loyalty.explain import explain
 from stream.loyalty.order import OrderLine
-from stream.loyalty.reconcile import verdict
+from stream.loyalty.reconcile import observed_as_of, verdict
 
 _COMPARED = (Verdict.MATCHED, Verdict.DISCREPANCY, Verdict.TIMING)
 
 
 def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
-    """The account with its verdict; profile, case and alert are said. `as_of`: when the provider was read.
+    """The account with its verdict; profile, case and alert are said. `as_of`: when the provider was asked.
 
     `account` may already differ from what is kept (an answer just taken); what the profile shows is compared with that.
     """
@@ -42,7 +42,7 @@ def judge(book: Book, account: Account, run: str, as_of: int) -> Account:
         case_prefix=f"{book.org}:{book.customer}",
         at=book.at,
         version=book.turn.version,
-        causes=lambda: explain(account, lines(), judgement, book.rules, as_of),
+        causes=lambda: explain(account, lines(), judgement, book.rules, observed_as_of(account, as_of)),
     )
     book.keep(conclusion.account)
     if _shown(conclusion.account) != shown:

@@ -97,10 +97,11 @@ class Contacts:
                 barrier = replace(barrier, swept=data.attempt, sweep_started_at=data.started_at)
         else:
             raise BadRecord(f"{type(data).__name__} must not be partition-wide")
+        barrier = replace(barrier, at=max(barrier.at, event.at))
         turn.state.put(key, barrier)
         if barrier.decided or not barrier.swept or len(barrier.links) < turn.place.partitions:
             return None
-        return Join(event.org, data.run, event.at, barrier)
+        return Join(event.org, data.run, barrier)
 
 
 def _identity(turn: Turn, org: str, identity: str) -> tuple[bytes, IdentityState]:
@@ -160,21 +161,23 @@ def _balance(event: Event[Any], data: BalanceObserved, turn: Turn) -> None:
 def _row(known: Row | None, data: BalanceObserved) -> Row:
     """The provider's row: what was observed last. Within one sweep every contact that answers to the identity is
     remembered; a look-up asks about one of them, so that the others stay, and is no sweep's sight of the row."""
-    new = Row((data.contact,), data.points, data.tier, data.observed_at, data.run, data.attempt)
+    new = Row((data.contact,), data.points, data.tier, data.observed_at, data.run, data.attempt, data.observed_at)
     looked_up = data.customer is not None
     if known is None:
-        return replace(new, run="", attempt=0) if looked_up else new
+        return replace(new, run="", attempt=0, swept_at=-1) if looked_up else new
     newest = new if data.observed_at >= known.observed_at else known
     if looked_up:
         contacts = known.contacts if data.contact in known.contacts else newest.contacts
-        return replace(newest, contacts=contacts, run=known.run, attempt=known.attempt)
-    if known.run == data.run and known.attempt > data.attempt:
+        return replace(newest, contacts=contacts, run=known.run, attempt=known.attempt, swept_at=known.swept_at)
+    late = known.attempt > data.attempt if known.run == data.run else known.swept_at > data.observed_at
+    if late:
         return known
     if (known.run, known.attempt) == (data.run, data.attempt):
         contacts = tuple(sorted({*known.contacts, data.contact}))
     else:
         contacts = new.contacts if data.contact in known.contacts else newest.contacts
-    return replace(newest, contacts=contacts, run=data.run, attempt=data.attempt)
+    swept_at = max(known.swept_at, data.observed_at)
+    return replace(newest, contacts=contacts, run=data.run, attempt=data.attempt, swept_at=swept_at)
 
 
 def _answer_now(

@@ -21,8 +21,8 @@ NEVER = (0, -1)
 class Join(IdentityWalk):
     """Once per run."""
 
-    def __init__(self, org: str, run: str, at: int, barrier: JoinBarrier) -> None:
-        super().__init__(org, at)
+    def __init__(self, org: str, run: str, barrier: JoinBarrier) -> None:
+        super().__init__(org, barrier.at)
         self._run, self._barrier = run, barrier
 
     def visit(self, turn: Turn, number: int, key: bytes) -> None:

@@ -68,7 +68,8 @@ def _tell(turn: Turn, org: str, identity: str, answer: Answer, found: Iterable[t
         if moved.contact != answer.contact:
             continue
         fact = MovementMatched(
-            identity, link, turn.version, movement, moved.kind, moved.points, moved.moved_at, moved.note
+            *(identity, link, turn.version, movement, moved.kind, moved.points, moved.moved_at, moved.note),
+            contact=moved.contact,
         )
         value = FACTS.encode(fact, org=org, customer=customer, at=at, source=turn.source)
         turn.emit(topics.FACTS, account_key(org, customer), value)

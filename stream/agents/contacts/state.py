@@ -17,7 +17,7 @@ class Linked(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it."""
+    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it, at `swept_at` (UTC ms)."""
 
     contacts: tuple[str, ...]
     points: int | None
@@ -25,6 +25,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     observed_at: int
     run: str
     attempt: int
+    swept_at: int = -1
 
 
 class Told(StrEnum):
@@ -83,13 +84,15 @@ class JoinBarrier(Barrier, frozen=True, array_like=True, kw_only=True):
 
     `links`: accounts partition → attempt of its LinksComplete. `swept`: attempt of the sweep, 0 before it is
     complete. `began`: attempt → (epoch, offset) of its SweepStarted in this log: what was linked before is judged,
-    by the log's order and not by clocks, of which the two vendors have two. `decided`: joined.
+    by the log's order and not by clocks, of which the two vendors have two. `at`: the newest time that a marker says
+    (UTC ms). `decided`: joined.
     """
 
     links: dict[int, int] = msgspec.field(default_factory=dict)
     swept: int = 0
     sweep_started_at: int = 0
     began: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+    at: int = 0
 
 
 def identity_key(org: str, identity: str) -> bytes:

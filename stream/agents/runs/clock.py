@@ -114,4 +114,4 @@ def _begin(desk: Desk, run: str, kind: RunKind) -> None:
     request = RunRequested(run, kind, BY)
     if not desk.runs().knows(run):
         desk.say(request)  # for those who watch
-        course.begin(desk, request)
+        course.begin(desk, request, scheduled=True)

@@ -23,9 +23,17 @@ from stream.contracts.runs import (
 )
 from stream.errors import BadRecord
 
+MOST_QUEUED = 50
+MOST_SINGLES = 1_000
+"""Runs that wait, and runs of one customer that are under way: all are in one value, which every event of the org
+writes anew. More of the latter than the provider answers within their deadline."""
 
-def begin(desk: Desk, data: RunRequested) -> None:
-    """Start the run, or queue it behind the one that is under way. A run that is known is not begun again."""
+
+def begin(desk: Desk, data: RunRequested, *, scheduled: bool = False) -> None:
+    """Start the run, or queue it behind the one that is under way. A run that is known is not begun again.
+
+    Where as many wait as may, it has failed at once, and may be asked for again; but not if it is `scheduled`.
+    """
     known = desk.runs()
     if known.knows(data.run):
         return
@@ -34,6 +42,8 @@ def begin(desk: Desk, data: RunRequested) -> None:
         raise BadRecord(f"org {desk.org!r} has no settings yet: nothing can be reconciled for it")
     if data.kind is RunKind.CUSTOMER:
         _start_single(desk, known, run)
+    elif len(known.queued) >= MOST_QUEUED and not scheduled:
+        _say_failed(desk, run, f"{MOST_QUEUED} runs of the org are waiting already")
     elif known.current is not None:
         desk.keep(replace(known, queued=(*known.queued, run)))
         desk.say(PhaseEntered(run.run, Phase.QUEUED))
@@ -110,6 +120,9 @@ def _start_single(desk: Desk, known: OrgRuns, run: Running) -> None:
     if run.customer is None:
         raise BadRecord(f"run {run.run!r} is about one customer but names none")
     customer = run.customer
+    if len(known.singles) >= MOST_SINGLES:
+        _say_failed(desk, run, f"{MOST_SINGLES} customers are being synced already")
+        return
     run = replace(run, phase=Phase.BALANCES, entered={Phase.BALANCES.value: desk.at})
     desk.keep(replace(known, singles=known.singles | {run.run: run}))
     desk.say(RunStarted(run.run, run.kind, run.by, run.customer))

@@ -64,8 +64,10 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
         return max(at, self.requested_at, *self.entered.values())
 
     def phases(self, ended_at: int) -> dict[str, int]:
-        """Milliseconds spent in each phase."""
+        """Milliseconds spent in each phase; none of a run that was refused."""
         begun = sorted(self.entered.items(), key=lambda item: item[1])
+        if not begun:
+            return {}
         ends = [at for _, at in begun[1:]] + [ended_at]
         return {phase: end - at for (phase, at), end in zip(begun, ends, strict=True)}
 

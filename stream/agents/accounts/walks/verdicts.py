@@ -18,6 +18,7 @@ from stream.contracts.facts import SweepSeen
 from stream.contracts.runs import RUNS, RunTally, Tally
 from stream.engine.turn import Turn
 from stream.loyalty.balances import seen_in_sweep
+from stream.loyalty.cases import is_open
 from stream.loyalty.rules import Rules
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,10 +70,12 @@ class VerdictWalk(OfAccounts):
         return _encode(Tally(**self._counts))
 
     def visit(self, turn: Turn, number: int, key: bytes) -> None:
-        """Judge one account; the walk-in pseudo-customer is nobody's."""
+        """Judge one account; the walk-in pseudo-customer is nobody's, but for a case that it had as somebody."""
         book = self.book(turn, key)
         known = book.account()
         if known.walk_in:
+            if known.review is not None and is_open(known.review.case):
+                judge(book, known, self._data.run, self._data.sweep_started_at)
             return
         account = seen_in_sweep(known, self._data.sweep_started_at)
         count(judge(book, account, self._data.run, self._data.sweep_started_at), self._counts)
