@@ -83,11 +83,12 @@ class Movements(msgspec.Struct, frozen=True, array_like=True):
         """Sum of all of them."""
         return self.folded_points + sum(each.points for each in self.newest)
 
-    def sums_from(self, at: int) -> Iterator[int]:
-        """Sum of those that were moved by then (UTC ms), and with each later one in turn; of old ones only the sum of
-        all is known."""
+    def sums_around(self, at: int, doubt_ms: int) -> Iterator[int]:
+        """Sum of those that were moved by then (UTC ms), and with each in turn that was moved within `doubt_ms` after;
+        of old ones only the sum of all is known."""
         then = self.folded_points + sum(each.points for each in self.newest if each.moved_at <= at)
-        return accumulate((each.points for each in self.newest if each.moved_at > at), initial=then)
+        in_doubt = (each.points for each in self.newest if at < each.moved_at < at + doubt_ms)
+        return accumulate(in_doubt, initial=then)
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):

@@ -14,6 +14,9 @@ from stream.loyalty.points import points_for, points_of_order
 from stream.loyalty.rules import Limit, Rules
 from stream.loyalty.tiers import tier_of
 
+CLOCK_DOUBT_MS = 300_000
+"""A request takes time, and we know the provider's clock only so well."""
+
 
 class Comparison(msgspec.Struct, frozen=True):
     """`difference` = provider − ours, in points; `within` the limit or not."""
@@ -65,13 +68,14 @@ def compare(ours: int, provider: int, limit: Limit) -> Comparison:
 
 def compared_points(account: Account, rules: Rules) -> int:
     """Our side: points from orders and, under `expected`, what the provider's movements had added and taken when the
-    balance was observed. A later one is in the next sweep's; but since we know the provider's clock to the second only,
-    and a request takes time, it counts where the balance says that it is in it already."""
+    balance was observed. Later ones are in the next sweep's; of one within `CLOCK_DOUBT_MS` nobody can be sure, so it
+    counts where the balance says that it is in it already."""
     balance, moved = account.balance, account.moved
     if not rules.expected or balance is None or moved is None:
         return account.points
-    earned, provider = account.points, balance.points or 0
-    return earned + min(moved.sums_from(balance.observed_at), key=lambda points: abs(provider - earned - points))
+    missing = (balance.points or 0) - account.points
+    possible = moved.sums_around(balance.observed_at, CLOCK_DOUBT_MS)
+    return account.points + min(possible, key=lambda points: abs(missing - points))
 
 
 def observed_as_of(account: Account, as_of: int) -> int:

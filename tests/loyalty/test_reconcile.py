@@ -14,7 +14,7 @@ from stream.contracts.settings import Compare, RoundingPer, Tolerance
 from stream.loyalty.account import open_account
 from stream.loyalty.balances import take_balance, take_movement
 from stream.loyalty.order import OrderLine
-from stream.loyalty.reconcile import compare, difference, verdict
+from stream.loyalty.reconcile import CLOCK_DOUBT_MS, compare, difference, verdict
 from stream.loyalty.rules import Rules, limit_of
 from tests.loyalty.builders import (
     CUSTOMER,
@@ -225,3 +225,13 @@ def test_of_what_was_moved_about_when_the_balance_was_read_counts_what_is_in_it(
         moved = MovementMatched(PHONE, (0, 1), (0, 1), f"m{number}", "redemption", points, at, contact="contact-1")
         account = take_movement(account, moved) or account
     assert verdict(account, list, using, NOW).difference == difference, because
+
+
+def test_what_was_moved_long_after_the_balance_was_read_explains_nothing_of_it() -> None:
+    """A row that a sweep missed keeps its balance, while movements are those of today."""
+    using = rules(compare=Compare.EXPECTED)
+    account = with_balance(Ledger(using).take(order(50_000)).account, 400, using, NOW)
+    late = NOW + CLOCK_DOUBT_MS
+    moved = MovementMatched(PHONE, (0, 1), (0, 1), "m", "redemption", -100, late, contact="contact-1")
+    account = take_movement(account, moved) or account
+    assert verdict(account, list, using, NOW).difference == -100
