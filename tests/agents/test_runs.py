@@ -253,6 +253,21 @@ async def test_an_outage_names_the_run_that_was_asking_and_none_that_was_not() -
     ]
 
 
+async def test_a_provider_whose_balances_were_all_read_answers_though_no_producer_has_said_so() -> None:
+    """The producer that told of the outage ended before it had noted that it had."""
+    shop = await Shop().open()
+    shop.ask(ProviderUnavailable(1, "HTTP 503"))
+    await shop.reconcile([])
+    assert [(alert.kind, alert.run) for alert in shop.alerts()] == [
+        ("provider.unavailable", None), ("provider.recovered", FIRST),
+    ]  # fmt: skip
+    assert len(shop.said("ProviderRecovered")) == 1, "views hear of it, too"
+    shop.ask(ProviderRecovered(shop.now))
+    await shop.settle()
+    assert len(shop.alerts()) == 2
+    assert len(shop.said("RunCompleted")) == 1
+
+
 async def failed_by_day(shop: Shop, *, times: int = 1) -> None:
     for _ in range(times):
         run = shop.request(RunKind.BALANCES)

@@ -131,11 +131,12 @@ def _balances_swept(desk: Desk, data: BalanceSweepEnded) -> None:
     found = _in_phase(desk, data, Phase.BALANCES)
     if found is None:
         return
-    known, run = found[0], _used(found[1], ALPINE_IQ, data)
+    run = _used(found[1], ALPINE_IQ, data)
     if data.complete:
-        course.enter(desk, known, run, Phase.VERDICTS)
+        provider.answered(desk)
+        course.enter(desk, desk.runs(), run, Phase.VERDICTS)
     else:
-        course.fail(desk, known, run, data.reason or "the provider's balances could not be read")
+        course.fail(desk, found[0], run, data.reason or "the provider's balances could not be read")
 
 
 def _used(run: Running, vendor: str, data: OrdersSweepEnded | BalanceSweepEnded) -> Running:

@@ -31,6 +31,14 @@ def recovered(desk: Desk, data: ProviderRecovered) -> None:
         _tell(desk, known, AlertKind.PROVIDER_RECOVERED, reason, "recovered")
 
 
+def answered(desk: Desk) -> None:
+    """All balances were read: an outage is over, though who told of it may have ended before noting that it had."""
+    if desk.runs().unavailable_since is not None:
+        said = ProviderRecovered(desk.at)
+        desk.say(said)  # for those who watch
+        recovered(desk, said)
+
+
 def _tell(desk: Desk, known: OrgRuns, kind: AlertKind, reason: str, about: str) -> None:
     """With the run that found it, where one was asking: people read of both in one message."""
     current = known.current
