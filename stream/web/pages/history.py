@@ -14,6 +14,8 @@ from stream.web.pages.moments import DAY_MS
 from stream.web.pages.page import Page
 
 TABLE_ROWS = 30
+LEAD = 20
+"""What comes before the first step takes this part of what follows."""
 OURS, THEIRS = "--muted", "--accent"
 """The sides' colours, as in the bars beside the chart."""
 Row = tuple[str, str, str]
@@ -25,7 +27,7 @@ def points_chart(
     page: Page, profile: Profile, entries: Sequence[CustomerEntry], cases: Sequence[CustomerCase]
 ) -> tuple[Chart, list[Row], str]:
     """Both sides as steps, the tolerance as a band around the provider's; the numbers; and what the chart shows."""
-    ours, theirs = steps_of(entries), _balances(profile, cases)
+    ours, theirs = steps_of(entries, page.now), _balances(profile, cases)
     if not ours:
         return {"kind": "step", "x": [], "lines": []}, [], "over time"
     at = sorted({each for each, _ in (*ours, *theirs)} | {page.now})
@@ -42,7 +44,7 @@ def points_chart(
     return chart, rows[::-1][:TABLE_ROWS], "over time, the tolerance shaded" if band else "over time"
 
 
-def steps_of(entries: Sequence[CustomerEntry]) -> list[Step]:
+def steps_of(entries: Sequence[CustomerEntry], now: int) -> list[Step]:
     """Points from orders after each step, oldest first (entries: newest first), from what they were before.
 
     An order counts from when it was made, whenever that was read: a first run reads a year at once. So points on the
@@ -53,8 +55,7 @@ def steps_of(entries: Sequence[CustomerEntry]) -> list[Step]:
     in_time = sorted(entries, key=_took_place)
     level = entries[-1].entry.points_after - entries[-1].entry.delta_points
     first = _took_place(in_time[0])
-    lead = max(DAY_MS, (_took_place(in_time[-1]) - first) // 20)
-    steps = [(first - lead, level)]
+    steps = [(first - max(DAY_MS, (now - first) // LEAD), level)]
     for each in in_time:
         level += each.entry.delta_points
         steps.append((_took_place(each), max(level, 0)))
