@@ -151,6 +151,20 @@ def test_versions_that_compaction_removed_are_those_of_the_audit(path: Path) -> 
     assert views.settings_version(ORG, 4) is None
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0), (0, 2, 1), (1, 2, 0)])
+def test_a_version_that_two_asked_for_is_of_who_got_it(path: Path, order: tuple[int, int, int]) -> None:
+    def asked(currency: str, why: str, at: int) -> Input:
+        settings = msgspec.json.Encoder(decimal_format="string").encode(OrgSettings(currency=currency)).decode()
+        about = {"version": "2", "settings": settings}
+        return audit(Action.SETTINGS_CHANGED, at, why, target="2", reason=why, detail=about)
+
+    records = (asked("CAD", "lost", AT), asked("EUR", "won", AT + 1), settings_record(2, OrgSettings(currency="EUR")))
+    views = views_of(path, *([records[n]] for n in order))
+    version = views.settings_version(ORG, 2)
+    assert version is not None
+    assert (version.in_force, version.reason, version.settings.currency) == (True, "won", "EUR")
+
+
 def test_how_fresh_the_sources_are(path: Path) -> None:
     def cursor(source: str, through: int) -> Input:
         value = CURSORS.encode(Cursor(through), org=ORG, at=through, source=source)

@@ -43,13 +43,20 @@ SETTINGS = """
 INSERT INTO settings VALUES (?, ?, ?)
 ON CONFLICT (org) DO UPDATE SET version = excluded.version, settings = excluded.settings
 WHERE excluded.version > settings.version"""
-# What was in force is the truth; the audit adds who wanted it and why, and versions that compaction has removed.
-VERSION = """
+# What was in force is the truth; the audit adds who wanted it and why, and versions that compaction has removed. Two
+# may ask for one version at the same moment, on two copies of the web role: it is of who asked for what is in force.
+_WANTED = """(SELECT a.{} FROM audit a WHERE a.org = excluded.org AND a.action = 'settings.change'
+    AND a.target = CAST(excluded.version AS TEXT) AND json_extract(a.detail, '$.settings') = excluded.settings
+    ORDER BY a.at DESC, a.id DESC LIMIT 1)"""
+VERSION = f"""
 INSERT INTO settings_versions (org, version, at, in_force, settings) VALUES (?, ?, ?, 1, ?)
-ON CONFLICT (org, version) DO UPDATE SET at = excluded.at, in_force = 1, settings = excluded.settings"""
+ON CONFLICT (org, version) DO UPDATE SET at = excluded.at, in_force = 1, settings = excluded.settings,
+    by = CASE WHEN settings = excluded.settings THEN by ELSE {_WANTED.format("actor")} END,
+    reason = CASE WHEN settings = excluded.settings THEN reason ELSE {_WANTED.format("reason")} END"""
 ASKED = """
 INSERT INTO settings_versions (org, version, at, in_force, by, reason, settings) VALUES (?, ?, ?, 0, ?, ?, ?)
-ON CONFLICT (org, version) DO UPDATE SET by = coalesce(by, excluded.by), reason = coalesce(reason, excluded.reason)"""
+ON CONFLICT (org, version) DO UPDATE SET by = coalesce(by, excluded.by), reason = coalesce(reason, excluded.reason)
+WHERE settings = excluded.settings"""
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
