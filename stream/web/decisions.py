@@ -227,7 +227,8 @@ class Decisions:
         decided = await self._decided(letter, Action.LETTER_RETRIED, by, reason)
         now = self._clock()
         run = await asyncio.to_thread(self._run_that_reads_again, org, now)
-        await request_run(self._publisher, run, org=org, customer=None, kind=RunKind.DAILY, by=by, now=now)
+        why = reason or f"dead letter {place} is tried again"
+        await request_run(self._publisher, run, org=org, customer=None, kind=RunKind.DAILY, by=by, now=now, reason=why)
         return decided
 
     def _run_that_reads_again(self, org: str, now: int) -> str:
