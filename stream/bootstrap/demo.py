@@ -76,7 +76,8 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
             f"a simulated shop with a year of trade: {orders:,} orders, {customers:,} customers, "
             f"{members:,} members at Alpine IQ{' (and everything that can go wrong with both vendors)' * hostile}"
         )
-        async with shop(folder, world, progress, past=past) as running:
+        told = None if once else lambda lines: _overheard(lines, progress)
+        async with shop(folder, world, progress, past=past, told=told) as running:
             for _ in range(WALKS_AFTER_TRADE if past.changes else 0):
                 progress.say("going on with the last demo's shop: a complete run finds what has changed since")
                 await sync(running.configuration, org=ORG, customer=None, wait=True, key=None, progress=progress)
@@ -85,6 +86,13 @@ async def demo(*, seed: int, hostile: bool, keep: bool, once: bool, progress: Pr
                 _tell(result, running, progress, await one_time_address(folder))
                 await trade(running, past, progress)
             return result
+
+
+def _overheard(lines: list[str], progress: Progress) -> None:
+    """A message to the shop's people, as it arrives in their chat."""
+    progress.say(f"message to Discord (a stand-in): {lines[0]}")
+    for line in lines[1:]:
+        progress.say(f"  | {line}")
 
 
 def _root() -> Path:
