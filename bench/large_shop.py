@@ -262,7 +262,12 @@ def _letters(dice: random.Random, size: Size) -> Iterator[Made]:
         headers = dead_letters.headers(
             org=ORG, at=NOW - number * HOUR, stage=stage, reason=dice.choice(reasons), exception="BadRecord"
         )
-        yield topics.DEAD_LETTERS, f"{ORG}:{number}", b'{"id_order": 88213, "total": null}', tuple(headers)
+        yield (
+            topics.DEAD_LETTERS,
+            f"{ORG}:{number}",
+            b'{"id_order": %d, "total": null}' % (88_213 + number),
+            tuple(headers),
+        )
 
 
 def _alerts(dice: random.Random, size: Size) -> Iterator[Made]:
