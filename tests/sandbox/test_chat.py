@@ -13,7 +13,9 @@ from stream.settings import DiscordSettings
 from stream.sinks.notify.channel import Receipt
 from stream.sinks.notify.discord import DiscordChannel
 
-WORST = Row(customer="3066", kind="discrepancy.opened", ours=52, provider=124, difference=72, case="brand_example:3066:1")
+WORST = Row(
+    customer="3066", kind="discrepancy.opened", ours=52, provider=124, difference=72, case="brand_example:3066:1"
+)
 CONTENT = Content(
     name="brand_example", counts={"discrepancy.opened": 1}, apart=1, worst=(WORST,), link="http://127.0.0.1/cases"
 )
