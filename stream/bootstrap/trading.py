@@ -102,7 +102,8 @@ def _arrived(views: Views, awaited: dict[int, Awaited]) -> Iterator[str]:
             seconds = time.monotonic() - each.since
             balance = profile.points_from_alpine
             known = "" if balance is None else f", Alpine IQ shows {balance:,}"
+            orders = "1 order" if profile.order_count == 1 else f"{profile.order_count:,} orders"
             yield (
-                f"  → customer {each.customer} has {each.points:,} points from {profile.order_count} orders{known}, "
+                f"  → customer {each.customer} has {each.points:,} points from {orders}{known}, "
                 f"{profile.tier} ({seconds:.1f} s)"
             )
