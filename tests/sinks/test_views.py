@@ -34,6 +34,7 @@ from stream.contracts.settings import OrgSettings
 from stream.errors import ConfigurationError, Unreachable
 from stream.sinks.document import document_of
 from stream.sinks.views.file import WriterLock, open_for_writing
+from stream.sinks.views.people import MOST_WORDS, match_expression
 from stream.sinks.views.read import Views
 from tests.sinks.records import (
     AT,
@@ -325,3 +326,10 @@ def test_a_file_of_another_version_or_a_broken_one_is_replaced(path: Path, spoil
 def test_without_a_file_the_reader_says_what_to_start(path: Path) -> None:
     with pytest.raises(Unreachable, match="loyalty up"):
         Views(path).orgs()
+
+
+def test_a_search_for_a_whole_book_is_one_for_its_first_words(path: Path) -> None:
+    assert match_expression("zoe " * 100_000).count("zoe") == MOST_WORDS
+    views = views_of(path, [person_record("1", Person("Zoe"))])
+    assert [person.name for person in views.search("zoe " * 100_000)] == ["Zoe"]
+    assert views.search('zoe \x00 \ud800 "* NEAR(') == []

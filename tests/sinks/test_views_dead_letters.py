@@ -124,3 +124,24 @@ def test_what_a_vendor_still_sends_is_kept_when_its_first_record_has_expired(pat
         left = connection.execute("SELECT count(*) FROM letter_decisions").fetchone()
     assert [(each.reason, each.decision) for each in views.dead_letters()] == [("one", "discard")]
     assert left == (1,), "nobody's decision is kept"
+
+
+def test_letters_without_any_bytes_are_told_apart_by_their_reason(path: Path) -> None:
+    """Else discarding one would discard whatever else comes without bytes for ever."""
+    views = views_of(path, [dead_letter_record(b"", "a broken encoding"), dead_letter_record(b"", "no token")])
+    assert {each.reason for each in views.dead_letters()} == {"a broken encoding", "no token"}
+
+
+def test_a_record_that_was_given_up_twice_is_one_dead_letter(path: Path) -> None:
+    """A sink that was killed between the letter and its offset gives the same record up again."""
+    headers = dead_letters.headers(
+        org=ORG, at=AT, stage="firestore", reason="r", exception="Poison", topic="profiles", partition=1, offset=5
+    )
+    views = views_of(path, [record(topics.DEAD_LETTERS, ORG, b"{}", headers=headers) for _ in range(2)])
+    assert [(each.source_offset, each.times) for each in views.dead_letters()] == [(5, 2)]
+
+
+def test_a_header_without_a_value_is_none(path: Path) -> None:
+    headers = [*dead_letter_record(b"{}", "r").headers, ("traceparent", None)]
+    views = views_of(path, [record(topics.DEAD_LETTERS, ORG, b"{}", headers=headers)])
+    assert [each.reason for each in views.dead_letters()] == ["r"]

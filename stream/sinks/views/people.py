@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ Row = tuple[str, str, str, str, str | None, int, int | None, str]
 NATIONAL_DIGITS = 10
 LAST_DIGITS = 4
 MIN_PHONE_DIGITS = 4
+MOST_WORDS = 20
+"""Of a search; nobody has more names, and a thousand words would take the file minutes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,5 +67,5 @@ def match_expression(text: str, *, contacts: bool = True) -> str:
     digits = re.sub(r"\D", "", text)
     if len(digits) >= MIN_PHONE_DIGITS and not re.search(r"[^\W\d_]|@", text):
         return f'"{digits}"*' if contacts else f'{{customer}} : ("{digits}"*) OR {{phone_terms}} : ("{digits}")'
-    words = [f'"{word}"*' for word in re.findall(r"\w+", text)]
+    words = [f'"{word[0]}"*' for word in islice(re.finditer(r"\w+", text), MOST_WORDS)]
     return " ".join(words) if contacts or not words else f"{{customer name}} : ({' AND '.join(words)})"

@@ -176,16 +176,20 @@ def _add_dead_letter(changes: Changes, record: Input) -> None:
 
 def _content_of(record: Input, headers: dict[str, str]) -> str:
     """What a dead letter is told apart by: what a vendor sent by what it is, for it sends that again until somebody has
-    corrected it; a record by its place, for there is one of it. Of one partition, where offsets say which came later.
+    corrected it; a record by the place that it came from, for there is one of it, however often a sink that was killed
+    gives it up. Of one partition, where offsets say which came later.
     """
-    if headers.get(dead_letters.TOPIC):
-        return f"{record.partition}:{record.offset}"
-    about = f"{record.partition}:{headers.get(dead_letters.ORG)}:{headers.get(dead_letters.STAGE)}:".encode()
-    return blake2b(about + (record.value or b""), digest_size=16).hexdigest()
+    about = f"{record.partition}:{headers.get(dead_letters.ORG)}:{headers.get(dead_letters.STAGE)}:"
+    if topic := headers.get(dead_letters.TOPIC):
+        what = f"{topic}:{headers.get(dead_letters.PARTITION)}:{headers.get(dead_letters.OFFSET)}".encode()
+    else:
+        what = record.value or headers.get(dead_letters.REASON, "").encode()
+    return blake2b(about.encode() + what, digest_size=16).hexdigest()
 
 
 def _text(headers: Headers) -> dict[str, str]:
-    return {name: value.decode(errors="replace") for name, value in headers}
+    """A header may have no value: others put theirs beside ours."""
+    return {name: (value or b"").decode(errors="replace") for name, value in headers}
 
 
 def _key(record: Input) -> str:
