@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from stream.bootstrap.last_words import LastWords
+from stream.bootstrap.last_words import NOTHING, LastWords
 from stream.errors import ConfigurationError
 from stream.sandbox.embedded import die_with_parent
 
@@ -49,6 +49,7 @@ class ProcessTree:
         self._roles = roles
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._said: dict[str, LastWords] = {}
+        self._unstarted: dict[str, str] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -65,7 +66,9 @@ class ProcessTree:
 
     def last_words(self, name: str) -> str:
         """What a role said last that tells what is wrong with it."""
-        return self._said[name].text()
+        if (trouble := self._unstarted.get(name)) is not None:
+            return trouble
+        return self._said[name].text() if name in self._said else NOTHING
 
     async def stop(self) -> None:
         """Ask all to stop, wait, insist."""
@@ -83,8 +86,13 @@ class ProcessTree:
         wait = FIRST_RESTART_SECONDS
         while not self._stopping:
             began = asyncio.get_running_loop().time()
-            said = self._said[role.name] = LastWords(role.output)
-            child = self._children[role.name] = _spawn(role)
+            try:
+                said = self._said[role.name] = LastWords(role.output)
+                child = self._children[role.name] = _spawn(role)
+            except OSError as error:  # no memory, no process ids, a full disk: it passes, or people put it right
+                wait = await self._later(role, str(error), wait)
+                continue
+            self._unstarted.pop(role.name, None)
             code = await _exit_code(child)
             if self._stopping:
                 return
@@ -98,6 +106,12 @@ class ProcessTree:
             )
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_RESTART_SECONDS)
+
+    async def _later(self, role: Role, error: str, wait: float) -> float:
+        self._unstarted[role.name] = error
+        log.warning("a role cannot be started, trying again", role=role.name, error=error, after_seconds=wait)
+        await asyncio.sleep(wait)
+        return min(wait * 2, LONGEST_RESTART_SECONDS)
 
     def _give_up(self, role: Role, said: LastWords) -> None:
         if not self.failed.done():

@@ -32,7 +32,12 @@ async def kafka(settings: KafkaSettings, folder: DataFolder, progress: Progress)
     async with EmbeddedKafka(folder.root) as broker:
         await apply_topics(broker.bootstrap, settings.prefix, settings.partitions, settings.replicas)
         progress("starting Apache Kafka", 1, 1)
-        yield broker.bootstrap
+        keeping = asyncio.create_task(broker.keep())
+        try:
+            yield broker.bootstrap
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
 
 
 async def require_topics(bootstrap: str, settings: KafkaSettings) -> None:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 60.0
 FORMAT_SECONDS = 60.0
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
 PORT_ATTEMPTS = 3
 PORT_TAKEN = ("Address already in use", "BindException")
 
@@ -89,6 +91,24 @@ class EmbeddedKafka:
         if self._process is not None:
             await self._process.stop(timeout_seconds)
         self._lock.release()
+
+    async def keep(self) -> None:
+        """Start the broker again, at the address that its clients know, whenever it has ended by itself: the system
+        may have taken its memory, or its disk have been full. Runs until cancelled."""
+        assert self._identity is not None, "start the broker first"
+        self._port = self._identity.port
+        wait_seconds = LOOK_SECONDS
+        while True:
+            await asyncio.sleep(wait_seconds)
+            if self.pid is not None:
+                wait_seconds = LOOK_SECONDS
+                continue
+            log.warning("the embedded Kafka has ended by itself and is started again")
+            try:
+                await self.start()
+            except (LoyaltyError, OSError) as error:
+                wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
+                log.error("the embedded Kafka did not start, trying again in %.0f s: %s", wait_seconds, error)
 
     def kill(self) -> None:
         """End the broker as a power cut would (SIGKILL)."""

@@ -84,6 +84,25 @@ async def test_what_was_written_is_on_disk_soon_and_kept_between_starts_as_are_a
     assert await read(broker.bootstrap, 2) == [b"1", b"2"]
 
 
+async def test_a_broker_that_the_system_has_ended_is_there_again_at_the_same_address(
+    broker: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    address, ended = broker.bootstrap, broker.pid
+    assert ended is not None
+    keeping = asyncio.create_task(broker.keep())
+    try:
+        os.kill(ended, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while f"listens on {address}" not in caplog.text:
+                await asyncio.sleep(0.1)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert broker.pid not in (None, ended)
+    assert await read(address, 2) == [b"1", b"2"]
+
+
 async def test_a_second_broker_over_the_same_folder_is_refused_and_the_first_goes_on(broker: EmbeddedKafka) -> None:
     second = EmbeddedKafka(broker.files.folder.parent)
 

@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
