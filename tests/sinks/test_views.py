@@ -33,9 +33,11 @@ from stream.contracts.runs import (
 from stream.contracts.settings import OrgSettings
 from stream.errors import ConfigurationError, Unreachable
 from stream.sinks.document import document_of
+from stream.sinks.reading import Batch, Place
 from stream.sinks.views.file import WriterLock, open_for_writing
 from stream.sinks.views.people import MOST_WORDS, match_expression
 from stream.sinks.views.read import Views
+from stream.sinks.views.writer import ViewsWriter
 from tests.sinks.records import (
     AT,
     ORG,
@@ -333,3 +335,30 @@ def test_a_search_for_a_whole_book_is_one_for_its_first_words(path: Path) -> Non
     views = views_of(path, [person_record("1", Person("Zoe"))])
     assert [person.name for person in views.search("zoe " * 100_000)] == ["Zoe"]
     assert views.search('zoe \x00 \ud800 "* NEAR(') == []
+
+
+def damage(path: Path) -> None:
+    """A disk that forgets: half of the pages."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xff" * (size // 2))
+
+
+async def test_a_file_that_turns_out_to_be_damaged_is_built_anew(path: Path) -> None:
+    """The log has everything, and a file that stays damaged would end every process that opens it."""
+
+    def batch(first: int) -> Batch:
+        records = [profile_record(str(number), a_profile(number)) for number in range(first, first + 2000)]
+        return Batch(records, {Place("profiles", 0): records[-1].offset + 1}, {})
+
+    async with ViewsWriter(path) as writer:
+        await writer.apply(batch(0))
+    damage(path)
+    async with ViewsWriter(path) as writer:
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            await writer.apply(batch(1000))
+    async with ViewsWriter(path) as writer:
+        assert (await writer.resume()).positions == {}
+        await writer.apply(batch(0))
+    assert Views(path).stats(ORG).total_customers == 2000

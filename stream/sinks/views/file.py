@@ -56,8 +56,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """
     connection = _open_current(path)
     if connection is None:
-        log.info("views: the file is of another version or broken, starting an empty one")
-        _remove(path)
+        discard(path)
         connection = _open_current(path)
     if connection is None:
         raise ConfigurationError(f"the views file {path} cannot be created: make its folder writable.")
@@ -120,6 +119,13 @@ def _empty(connection: sqlite3.Connection) -> bool:
     return tables == 0
 
 
-def _remove(path: Path) -> None:
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether it says that the file is not what was written into it."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def discard(path: Path) -> None:
+    """Remove the file: the log has everything that is in it. The caller holds the `WriterLock`."""
+    log.warning("views: the file is of another version or damaged: it is removed, to be built anew from the log")
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from stream.sinks.views.apply import (
     resume,
     start_over,
 )
-from stream.sinks.views.file import WriterLock, open_for_writing
+from stream.sinks.views.file import WriterLock, discard, is_damage, open_for_writing
 
 T = TypeVar("T")
 
@@ -69,7 +69,12 @@ class ViewsWriter:
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection
         assert connection is not None, "the writer is not open"
-        return await self._in_thread(lambda: work(connection))
+        try:
+            return await self._in_thread(lambda: work(connection))
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):  # who opens it next builds it anew
+                discard(self._path)
+            raise
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
