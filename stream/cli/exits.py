@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from enum import IntEnum
 
 from stream.errors import ConfigurationError, LoyaltyError, Unavailable, Unreachable
+
+
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Exit(IntEnum):
@@ -32,6 +37,8 @@ def exit_of(error: BaseException) -> Exit:
             return Exit.USAGE
         case Unreachable() | Unavailable():
             return Exit.UNREACHABLE
+        case OSError(errno=number) if number in _CLOSED:
+            return Exit.USAGE
         case _:
             return Exit.FAILED
 
@@ -41,6 +48,9 @@ def message_of(error: BaseException) -> str:
     cause = told(error)
     if isinstance(cause, LoyaltyError):
         return str(cause)
+    if isinstance(cause, OSError) and cause.errno in _CLOSED | _FULL:
+        do = "Let this user write there" if cause.errno in _CLOSED else "Make room on that disk"
+        return f"{cause.filename or 'a file'}: {cause.strerror}. {do}, or set another data_dir."
     return (
         f"unexpected {type(cause).__name__}: {cause}\n"
         "This is a bug in Loyalty Stream. Run the command again with --debug and report what it prints."
