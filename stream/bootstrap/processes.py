@@ -30,16 +30,20 @@ SETTLED_SECONDS = 30.0
 """A role that ran this long starts with the shortest wait again."""
 HOPELESS_EXIT = 2
 """Configuration or usage: starting again would not help."""
+HOPELESS_SECONDS = 60.0
+"""When it is tried again all the same, by a role that nobody else needs: somebody may put right what it says."""
 
 
 @dataclass
 class Role:
-    """A child: `loyalty` with `arguments`. `output` takes what it logs; None: our own stderr."""
+    """A child: `loyalty` with `arguments`. `output` takes what it logs; None: our own stderr. `needed`: the tree fails
+    when it cannot be configured."""
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None
+    needed: bool = True
 
 
 class ProcessTree:
@@ -96,10 +100,12 @@ class ProcessTree:
             code = await _exit_code(child)
             if self._stopping:
                 return
-            if code == HOPELESS_EXIT:
+            if code == HOPELESS_EXIT and role.needed:
                 self._give_up(role, said)
                 return
-            if asyncio.get_running_loop().time() - began > SETTLED_SECONDS:
+            if code == HOPELESS_EXIT:
+                wait = HOPELESS_SECONDS
+            elif asyncio.get_running_loop().time() - began > SETTLED_SECONDS:
                 wait = FIRST_RESTART_SECONDS
             log.warning(
                 "a role ended and is started again", role=role.name, exit=code, after_seconds=wait, said=said.text()

@@ -100,7 +100,7 @@ def _roles(configuration: Configuration, folder: DataFolder, environment: Mappin
         arguments["sink-firestore"] = ("sink", "firestore")
     if any(org.notify.configured for org in configuration.orgs):
         arguments["sink-notify"] = ("sink", "notify")
-    return [Role(name, words, environment, folder.log(name)) for name, words in arguments.items()]
+    return [Role(name, words, environment, folder.log(name), name in NEEDED) for name, words in arguments.items()]
 
 
 async def _ready(folder: DataFolder, processes: ProcessTree, progress: Progress) -> None:

@@ -1,10 +1,14 @@
-"""The tree of processes: what a role that cannot be started does to it."""
+"""The tree of processes: what a role that cannot be started, or cannot go on, does to it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
 from stream.bootstrap.processes import ProcessTree, Role
+from stream.errors import ConfigurationError
 from tests.producers.waiting import until
 
 
@@ -21,3 +25,26 @@ async def test_a_role_that_the_system_cannot_start_now_is_started_later(tmp_path
         assert not tree.failed.done()
     finally:
         await tree.stop()
+
+
+@pytest.mark.parametrize("needed", [True, False])
+async def test_a_role_that_cannot_be_configured_ends_the_tree_only_when_it_is_needed(
+    tmp_path: Path, needed: bool
+) -> None:
+    """Points must go on while an export has lost its credentials."""
+    role = Role("odd", ("no-such-command",), output=tmp_path / "odd.log", needed=needed)
+    tree = ProcessTree([role])
+    with capture_logs() as logged:
+        tree.start()
+        try:
+            await until(lambda: logged or tree.failed.done())
+            assert tree.failed.done() is needed
+            if needed:
+                with pytest.raises(ConfigurationError, match="odd cannot start"):
+                    await tree.failed
+            else:
+                assert [(entry["role"], entry["exit"], entry["after_seconds"]) for entry in logged] == [
+                    ("odd", 2, 60.0)
+                ]
+        finally:
+            await tree.stop()
