@@ -164,7 +164,9 @@ class KafkaPublisher:
         return count
 
     async def _connected(self) -> AIOKafkaProducer:
-        async with self._connecting:
+        if self._producer is not None:
+            return self._producer
+        async with asyncio.timeout(self._patience_seconds), self._connecting:  # the wait for another's turn included
             if self._producer is None:
                 self._producer = await self._new_producer()
             return self._producer
@@ -181,8 +183,7 @@ class KafkaPublisher:
             request_timeout_ms=15_000,
         )
         try:
-            async with asyncio.timeout(self._patience_seconds):
-                await connect(producer)
+            await connect(producer)
         except BaseException:
             await _abandon(producer)
             raise

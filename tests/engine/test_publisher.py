@@ -172,6 +172,25 @@ async def test_a_broker_that_is_not_there_is_unreachable(topic_prefix: str) -> N
     await publisher.stop()
 
 
+async def test_those_who_wait_for_a_broker_that_says_nothing_do_not_wait_one_after_the_other(topic_prefix: str) -> None:
+    """Else the tenth has waited ten times as long as it was patient."""
+    connections: list[asyncio.StreamWriter] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        publisher = KafkaPublisher(address, topic_prefix, client_id="test", patience_seconds=0.2)
+        waiting = [publisher.publish([Output("facts", b"k", b"v")]) for _ in range(10)]
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        await publisher.stop()
+        for writer in connections:
+            writer.close()
+    assert [type(end) for end in ends] == [Unreachable] * 10
+    assert len(connections) == 1
+
+
 async def test_a_missing_topic_is_named_as_something_to_apply(kafka: str, topic_prefix: str) -> None:
     async with KafkaPublisher(kafka, topic_prefix, client_id="test", patience_seconds=1) as publisher:
         with pytest.raises(Unreachable, match="topics apply"):
