@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -52,8 +53,16 @@ class Databases(rocksdb.RocksDBOptions):  # type: ignore[misc]  # Faust is not t
     """How Faust's store opens a database."""
 
     def open(self, path: Path, *, read_only: bool = False) -> Rdict:
-        """See `open_database`; nobody opens one to read only."""
-        return open_database(path)
+        """See `open_database`; nobody opens one to read only. A damaged one is replaced by an empty one, which recovery
+        fills: the changelog has all of it, and a worker must not fail at it again and again."""
+        try:
+            return open_database(path)
+        except Exception as error:
+            if "Corruption" not in str(error):  # such as a lock: somebody else has it open
+                raise
+            log.warning("local state is damaged: recovering it", path=str(path), error=str(error))
+            shutil.rmtree(path)
+            return open_database(path)
 
 
 class RocksStore:
