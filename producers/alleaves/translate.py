@@ -85,9 +85,9 @@ class Translator:
     def order(self, item: Item, observed_at: Millis) -> OrderSeen | DeadLetter | None:
         """An element of `GET /order`, or `GET /order/{id}`. None: of a location that is not ours to read."""
         try:
-            wire = WireOrder.model_validate(_row(item))
-            if self.locations and wire.id_location and wire.id_location not in self.locations:
+            if self._elsewhere(_row(item)):
                 return None
+            wire = WireOrder.model_validate(_row(item))
             return OrderSeen(_customer(wire.id_customer), self._order_fact(wire, _row(item), observed_at))
         except (BadRecord, ValidationError) as error:
             return _dead_order(item, observed_at, error)
@@ -103,7 +103,17 @@ class Translator:
             fact = self._customer_fact(wire, _row(item), observed_at, forgotten)
             return CustomerSeen(customer, fact, None if forgotten else self._person(wire, observed_at))
         except (BadRecord, ValidationError) as error:
-            return DeadLetter(item.raw, _reason(error), type(error).__name__, observed_at)
+            row = item.document if isinstance(item.document, dict) else {}
+            raw = b"" if _readable(row.get("id_customer")) in erased else item.raw
+            return DeadLetter(raw, _reason(error), type(error).__name__, observed_at)
+
+    def _elsewhere(self, row: dict[str, object]) -> bool:
+        """Whether it says that it is of a location that is not ours; looked at first, for the rest may be unreadable."""
+        try:
+            location = wire_id(row.get("id_location"))
+        except ValueError:
+            return False
+        return bool(self.locations) and location is not None and location not in self.locations
 
     def _order_fact(self, wire: WireOrder, row: dict[str, object], observed_at: Millis) -> OrderObserved:
         fact = OrderObserved(

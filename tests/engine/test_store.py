@@ -37,7 +37,7 @@ def test_a_damaged_store_is_emptied_and_recovered(tmp_path: Path, file: str) -> 
 
 def test_a_store_that_somebody_else_has_open_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
     first = written(tmp_path / "0.db")
-    with pytest.raises(Exception, match="[Ll]ock"):
+    with pytest.raises(Exception, match=r"[Ll]ock"):
         Databases().open(tmp_path / "0.db")
     assert first.get(OFFSET_KEY) == b"7"
     close(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -231,3 +232,21 @@ def test_what_is_kept_of_a_person_fits_into_a_record() -> None:
     person = customer(name_first="n" * 2_000_000, email="a@" + "b" * 2_000_000 + ".co", phone="5" * 2_000_000).person
     assert person is not None
     assert len(person.name) + len(person.email or "") + sum(map(len, person.phones)) < 1000
+
+
+def test_an_unreadable_order_of_somebody_elses_shop_is_not_ours_to_tell_of() -> None:
+    ours = replace(TRANSLATOR, locations=("1000",))
+    odd = {"id_order": 7, "id_customer": 3528, "complete": "perhaps"}
+    assert ours.order(item(odd | {"id_location": 2000}), AT) is None
+    assert isinstance(ours.order(item(odd | {"id_location": 1000}), AT), DeadLetter)
+    assert isinstance(ours.order(item(odd), AT), DeadLetter), "of which shop it is, is not said"
+    assert isinstance(ours.order(item(odd | {"id_location": [2000]}), AT), DeadLetter)
+
+
+def test_of_somebody_who_is_forgotten_not_even_an_unreadable_row_is_kept() -> None:
+    row = item({"id_customer": 3528, "name_first": "Zoe", "phone": "5551234567", "date_created": "never"})
+    kept, forgotten = TRANSLATOR.customer(row, AT), TRANSLATOR.customer(row, AT, {"3528"})
+    assert isinstance(kept, DeadLetter)
+    assert isinstance(forgotten, DeadLetter)
+    assert (kept.raw, forgotten.raw) == (row.raw, b"")
+    assert forgotten.reason == kept.reason
