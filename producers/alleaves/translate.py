@@ -108,7 +108,7 @@ class Translator:
             return DeadLetter(raw, _reason(error), type(error).__name__, observed_at)
 
     def _elsewhere(self, row: dict[str, object]) -> bool:
-        """Whether it says that it is of a location that is not ours; looked at first, for the rest may be unreadable."""
+        """Whether it is of a location that is not ours; looked at first, for the rest may be unreadable."""
         try:
             location = wire_id(row.get("id_location"))
         except ValueError:

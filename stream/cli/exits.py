@@ -11,7 +11,6 @@ from enum import IntEnum
 
 from stream.errors import ConfigurationError, LoyaltyError, Unavailable, Unreachable
 
-
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 

@@ -90,16 +90,36 @@ async def test_records_that_are_gone_from_the_log_are_no_reason_to_start_over(lo
     await log.publish([profile_record(str(n), a_profile()) for n in range(20)])
     await log.publish([dead_letter_record(b"{}", "unknown type")])
     await build(log, path)
+    await forget(log)
+    await log.publish([profile_record("21", a_profile())])
+    views = await build(log, path)
+    assert views.stats(ORG).total_customers == 21
+    assert views.dead_letters() == [], "dead letters are kept as long as in their topic"
+
+
+async def test_dead_letters_are_forgotten_with_their_topic_while_the_views_are_followed(
+    log: KafkaLog, path: Path
+) -> None:
+    follower = ViewsFollower(log.bootstrap, log.prefix, path, forget_seconds=0.1)
+    following = asyncio.create_task(follower.run())
+    await follower.opened()
+    with contextlib.closing(Views(path)) as views:
+        await log.publish([dead_letter_record(b"{}", "unknown type")])
+        await views.wait_for(lambda views: len(views.dead_letters()) == 1, timeout=PATIENCE)
+        await forget(log)
+        await views.wait_for(lambda views: views.dead_letters() == [], timeout=PATIENCE)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def forget(log: KafkaLog) -> None:
+    """What is kept by age is gone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=log.bootstrap)
     await admin.start()
     ends = await log.ends()
     by_age = {TopicPartition(log.prefix + p.topic, p.partition): end for p, end in ends.items() if p.topic in BY_AGE}
     await admin.delete_records({partition: RecordsToDelete(end) for partition, end in by_age.items()})
     await admin.close()
-    await log.publish([profile_record("21", a_profile())])
-    views = await build(log, path)
-    assert views.stats(ORG).total_customers == 21
-    assert views.dead_letters() == [], "dead letters are kept as long as in their topic"
 
 
 async def test_waiting_ends_when_the_views_have_what_was_asked_for(log: KafkaLog, path: Path) -> None:

@@ -41,6 +41,8 @@ TOPICS = (
 BATCH_RECORDS = 10_000
 WAIT_MS = 250
 RETRY_SECONDS = 1.0
+FORGET_SECONDS = 3600.0
+"""How often dead letters are forgotten that their topic no longer has."""
 
 
 class LogReplaced(Exception):
@@ -53,11 +55,20 @@ class ViewsFollower:
     `bootstrap`, `prefix`: where the log is. `path`: the SQLite file, which one process at a time writes.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, path: Path, *, batch_records: int = BATCH_RECORDS) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        path: Path,
+        *,
+        batch_records: int = BATCH_RECORDS,
+        forget_seconds: float = FORGET_SECONDS,
+    ) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._path = path
         self._batch_records = batch_records
+        self._forget_seconds = forget_seconds
         self._opened = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._positions: Positions = {}
@@ -108,6 +119,8 @@ class ViewsFollower:
         await reading.start_consumer(consumer, self._bootstrap)
         try:
             ends = await self._resume(consumer, writer)
+            clock = asyncio.get_running_loop().time
+            forget_at = clock() + self._forget_seconds
             while True:
                 batch = await reading.next_batch(
                     consumer, self._prefix, self._positions, max_records=self._batch_records, wait_ms=WAIT_MS
@@ -119,8 +132,15 @@ class ViewsFollower:
                 if not self.ready and _reached(self._positions, ends):
                     log.info("views: level with the log", partitions=len(ends))
                     self._caught_up.set()
+                if clock() >= forget_at:
+                    await self._forget_letters(consumer, writer)
+                    forget_at = clock() + self._forget_seconds
         finally:
             await consumer.stop()
+
+    async def _forget_letters(self, consumer: AIOKafkaConsumer, writer: ViewsWriter) -> None:
+        letters = [place for place in self._positions if place.topic == topics.DEAD_LETTERS.name]
+        await writer.forget_letters(await reading.starts_of(consumer, self._prefix, letters))
 
     async def _resume(self, consumer: AIOKafkaConsumer, writer: ViewsWriter) -> Positions:
         """Go to where the file left off. Returns where the log ends now. Raises LogReplaced."""

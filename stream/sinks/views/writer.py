@@ -62,6 +62,10 @@ class ViewsWriter:
 
         await self._write(work)
 
+    async def forget_letters(self, starts: Mapping[Place, int]) -> None:
+        """Forget dead letters that their topic no longer has: what it still has begins at `starts`."""
+        await self._write(lambda connection: drop_expired_dead_letters(connection, starts))
+
     async def start_over(self) -> None:
         """Empty the views."""
         await self._write(start_over)
