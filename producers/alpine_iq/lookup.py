@@ -9,7 +9,7 @@ import structlog
 
 from producers.alpine_iq import translate, wire
 from producers.alpine_iq.availability import Availability
-from producers.alpine_iq.client import AlpineIQClient
+from producers.alpine_iq.client import AlpineIQClient, FailedInSuccess
 from producers.alpine_iq.movements import Movements
 from producers.http import Clock, Rejected
 from producers.identity import Identities, normalised_code, normalised_email
@@ -83,9 +83,7 @@ class BalanceLookUp:
         try:
             answer = await self._ask(contacts or ContactData())
         except VendorError as error:
-            if isinstance(error, Rejected):  # one odd address is no outage
-                await self._availability.answered()
-            else:
+            if not _of_one_customer(error):
                 await self._availability.failed(error)
             await self._failed(run, customer, started_at, str(error))
             return
@@ -184,3 +182,9 @@ class BalanceLookUp:
     async def _tell(self, customer: CustomerId, at: Millis, body: LookUpEmpty | LookUpFailed) -> None:
         value = FACTS.encode(body, org=self._org, at=at, source=translate.SOURCE, customer=customer)
         await self._publisher.publish([Output(topics.FACTS.name, account_key(self._org, customer), value)])
+
+
+def _of_one_customer(error: VendorError) -> bool:
+    """Whether the provider answered, and what it says may be about this customer alone: one odd address is no outage.
+    Were it one, the next sweep would say so."""
+    return isinstance(error, Rejected | FailedInSuccess) or type(error) is Unreadable

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from stream.contracts.settings import OrgSettings
 from stream.errors import BadRecord, ConfigurationError, LoyaltyError, PartitionStopped, Refused
 from stream.sinks.firestore.connection import SERVICE, Connection, connect
 from stream.sinks.firestore.dead import ALLOWED, WINDOW_RECORDS, DeadLetters
@@ -22,7 +23,7 @@ from stream.sinks.firestore.encode import (
 from stream.sinks.firestore.translate import write_of
 from stream.sinks.firestore.write import DocumentWrite
 from stream.sinks.firestore.writer import DocumentWriter
-from tests.sinks.records import a_profile, profile_record
+from tests.sinks.records import a_profile, profile_record, settings_record
 from tests.sinks.sinks_under_test import NoPublisher
 
 Answer = Any  # a grpc.StatusCode, statuses per write, or None
@@ -164,6 +165,11 @@ async def test_a_call_that_was_cut_off_on_the_way_is_asked_again(code: grpc.Stat
     async with serving(firestore) as connection:
         assert await writer_to(connection).write(writes(3)) == []
     assert firestore.calls == [3, 3, 3]
+
+
+def test_an_org_whose_name_firestore_keeps_for_itself_is_the_records_fault() -> None:
+    with pytest.raises(BadRecord):
+        write_of(settings_record(1, OrgSettings(), org="__shop__"))
 
 
 def test_a_time_that_no_calendar_has_is_the_records_fault() -> None:
