@@ -92,10 +92,13 @@ class TokenAuthorization:
 def renew_at(token: str, now: float) -> float:
     """When to log in again: five minutes before `exp`, or after half the life of a token that lives shortly.
 
-    `exp` is read without verifying the signature: it only plans the renewal. A token without it is taken to live for
-    half a day; a 401 renews it anyway.
+    `exp` is read without verifying the signature: it only plans the renewal. A token without it, or one that was just
+    given and has expired by our clock, is taken to live for half a day; a 401 renews it anyway. (Logging in again with
+    every request would lock the account.)
     """
-    life = (_expiry(token) or now + LIFE_WHEN_UNKNOWN_SECONDS) - now
+    life = (_expiry(token) or 0) - now
+    if life <= 0:
+        life = LIFE_WHEN_UNKNOWN_SECONDS
     return now + max(life - RENEW_BEFORE_SECONDS, life / 2)
 
 
