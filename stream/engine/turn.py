@@ -125,6 +125,6 @@ class Turn:
 
 
 def _check_size(topic: Topic, output: Output) -> None:
-    size = len(output.key) + len(output.value or b"") + sum(len(n) + len(v) for n, v in output.headers)
+    size = len(output.key) + len(output.value or b"") + sum(len(n) + len(v or b"") for n, v in output.headers)
     if size + RECORD_OVERHEAD > topic.max_message_bytes:
         raise BadRecord(f"a record of {size} bytes for {topic.name} is over {topic.max_message_bytes} bytes")
