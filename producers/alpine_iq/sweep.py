@@ -27,6 +27,8 @@ from stream.errors import LoyaltyError, Unreadable, VendorError
 
 log = structlog.get_logger(__name__)
 
+PAGES_TOGETHER = 50
+"""A total is believed so far ahead."""
 PASSES = 2
 """Rows shift between pages when members come and go: a pass during which they did may have missed some."""
 
@@ -117,7 +119,9 @@ class BalanceSweep:
         if sweep.rows < (sweep.total or 0):
             return f"the provider says that it has {sweep.total} members, but listed {sweep.rows}"
         if sweep.holes:
-            return f"the provider says that it has {sweep.total} members, but listed none from {min(sweep.holes)} on"
+            return (
+                f"the provider says that it has {sweep.total} members, but listed nobody new from {min(sweep.holes)} on"
+            )
         return None  # the provider always lists some members twice
 
     async def _rest(self, sweep: _Sweep, stride: int) -> None:
@@ -128,10 +132,26 @@ class BalanceSweep:
         if sweep.total is not None:
             await self._together(sweep, range(stride, sweep.total, stride))
         while sweep.more_expected(stride, self._page_size):
-            if not (await self._page(sweep, sweep.rows)).rows:
+            if not await self._brings_more(sweep):
                 return
 
+    async def _brings_more(self, sweep: _Sweep) -> bool:
+        """Whether the next page has anybody new: a vendor that does not page would be asked for ever."""
+        known = sweep.members
+        page = await self._page(sweep, sweep.rows)
+        if page.rows and sweep.total is None and sweep.members == known:
+            raise Unreadable("the provider lists the same members again and again")
+        return sweep.members > known
+
     async def _together(self, sweep: _Sweep, starts: range) -> None:
+        """Some at a time: a total may be beyond belief, and none of them has anything."""
+        for first in range(0, len(starts), PAGES_TOGETHER):
+            before = sweep.rows
+            await self._at_once(sweep, starts[first : first + PAGES_TOGETHER])
+            if sweep.rows == before:
+                return
+
+    async def _at_once(self, sweep: _Sweep, starts: range) -> None:
         failure: LoyaltyError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -149,8 +169,11 @@ class BalanceSweep:
             await self._everywhere(SweepStarted(sweep.request.run, sweep.request.attempt, page.observed_at), sweep)
         # What is known of the vendor's clock may improve meanwhile; no page was asked for before the sweep began.
         page = page._replace(observed_at=max(page.observed_at, sweep.started_at))
-        await self._publisher.publish(self._translated(sweep, page))
-        sweep.take(start, page)
+        before = sweep.met
+        outputs = self._translated(sweep, page)
+        repeated = sweep.met == before
+        await self._publisher.publish(outputs)
+        sweep.take(start, page, repeated)
         return page
 
     def _translated(self, sweep: _Sweep, page: MembersPage) -> list[Output]:
@@ -196,17 +219,25 @@ class _Sweep:
     unreadable: int = 0
     """Rows that became a dead letter."""
     holes: set[int] = field(default_factory=set)
-    """Where this pass was given nothing though there should be something: rows read twice do not make up for it."""
+    """Where this pass was given nothing, or a whole page again, though there should be something: rows read twice do
+    not make up for it."""
     identities_of: dict[str, tuple[Identity, ...]] = field(default_factory=dict)
     _last_start: int = -1
     _last_rows: int = 0
     _totals: set[int | None] = field(default_factory=set)
     _seen: set[bytes | tuple[str, int | None]] = field(default_factory=set)
     _members: set[bytes | str] = field(default_factory=set)
+    _met: set[bytes | str] = field(default_factory=set)
+    _full: int = 0
 
     @property
     def members(self) -> int:
         return len(self._members)
+
+    @property
+    def met(self) -> int:
+        """Members met in this pass."""
+        return len(self._met)
 
     @property
     def settled(self) -> bool:
@@ -217,18 +248,24 @@ class _Sweep:
         self.rows, self._last_start, self._last_rows = 0, -1, 0
         self._totals.clear()
         self.holes.clear()
+        self._met.clear()
 
     def first_sight(self, row: bytes | tuple[str, int | None]) -> bool:
         """Whether this member with this balance, or this row that is nobody's, is new in the sweep."""
-        self._members.add(row if isinstance(row, bytes) else row[0])
+        member = row if isinstance(row, bytes) else row[0]
+        self._members.add(member)
+        self._met.add(member)
         if row in self._seen:
             return False
         self._seen.add(row)
         return True
 
-    def take(self, start: int, page: MembersPage) -> None:
+    def take(self, start: int, page: MembersPage, repeated: bool) -> None:
+        """`repeated`: the pass had met everybody on it before."""
         self.rows += len(page.rows)
-        if not page.rows and start < (page.total or 0):
+        if start == 0:
+            self._full = len(page.rows)
+        if start < (page.total or 0) and (not page.rows or (repeated and len(page.rows) >= self._full)):
             self.holes.add(start)
         self._totals.add(page.total)
         if start > self._last_start:  # the last page knows best how many there are

@@ -173,7 +173,8 @@ def _org(record: Input, value: bytes) -> DocumentWrite:
     org = org_id(event.org)
     fields = {"orgId": org, **_rules(in_force.settings), "settingsVersion": in_force.version}
     versioned: Fields = {**fields, "epoch": 0, "version": in_force.version}
-    return DocumentWrite(f"{ORGS_COLLECTION}/{_id(org)}", versioned, tuple(versioned), (0, in_force.version), None, record)
+    path = f"{ORGS_COLLECTION}/{_id(org)}"
+    return DocumentWrite(path, versioned, tuple(versioned), (0, in_force.version), None, record)
 
 
 def _rules(settings: OrgSettings) -> Fields:

@@ -8,7 +8,7 @@ import pytest
 
 from producers.alpine_iq.availability import Availability
 from producers.alpine_iq.client import AlpineIQClient
-from producers.alpine_iq.sweep import BalanceSweep
+from producers.alpine_iq.sweep import PAGES_TOGETHER, BalanceSweep
 from producers.cursors import MemoryCursors
 from producers.identity import Identities, IdentityKey
 from stream.contracts import dead_letters
@@ -112,13 +112,20 @@ class Pages:
     """A provider whose rows may shift: `lists[n]` is what it has at the n-th call, the last one stays."""
 
     def __init__(
-        self, *lists: list[str], total: int | None = -1, cap: int = 2000, broken_at: int = -1, blank_at: int = -1
+        self,
+        *lists: list[str],
+        total: int | None = -1,
+        cap: int = 2000,
+        broken_at: int = -1,
+        blank_at: int = -1,
+        deaf: bool = False,
     ) -> None:
         self.lists = list(lists)
         self.total = total
         self.cap = cap
         self.broken_at = broken_at
         self.blank_at = blank_at
+        self.deaf = deaf
         self.starts: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -128,6 +135,7 @@ class Pages:
         if start == self.broken_at:
             return answer(400, '{"success": false}')
         self.starts.append(start)
+        start = 0 if self.deaf else start
         rows = [{"contactID": contact, "loyaltyPoints": 1} for contact in members[start : start + limit]]
         rows = [] if start == self.blank_at else rows
         data: dict[str, object] = {"results": rows or None}
@@ -169,11 +177,13 @@ def people(*ranges: range) -> list[str]:
             Pages(people(range(1, 151), range(1, 51))), True, 150, [0, 100, 200, 0, 100, 200],
             "some are listed twice, always; what ends with a full page may go on",
         ),
+        (Pages(people(range(1, 251)), deaf=True), False, 100, [0, 100, 200, 300] * 2, "every page is the first one"),
+        (Pages(people(range(1, 251)), total=None, deaf=True), False, 100, [0, 100], "nor does it end for want of new"),
         (Pages(people(range(1, 451)), total=200), True, 450, [0, 100, 200, 300, 400], "a total that counts no further"),
         (Pages(people(range(1, 101)), total=100, cap=80), True, 100, [0, 80], "a page that is short ends it"),
         (Pages(people(range(1, 81)), cap=80), True, 80, [0], "so does a first one with all of them"),
         (
-            Pages(people(range(1, 301)), blank_at=100), False, 200, [0, 100, 200, 200, 300] * 2,
+            Pages(people(range(1, 301)), blank_at=100), False, 200, [0, 100, 200, 200] * 2,
             "a page in the middle is empty: those read twice do not stand for those never listed",
         ),
         (Pages(people(range(1, 151)), total=190), False, 150, [0, 100, 150, 0, 100, 150], "fewer than it says"),
@@ -214,3 +224,11 @@ async def test_one_odd_value_does_not_cost_the_sweep(odd: bytes) -> None:
     assert (ended.complete, ended.rows) == (True, 3)
     assert {body.contact: body.points for body in observed if body.contact in "12"} == {"1": 7, "2": None}
     assert len(publisher.of("dead-letters")) >= 1
+
+
+async def test_a_total_beyond_belief_is_not_asked_for_to_its_end() -> None:
+    pages = Pages(people(range(1, 251)), total=1_000_000)
+    ended, _ = await swept(pages)
+    assert (ended.complete, ended.rows) == (False, 250)
+    assert ended.reason == "the provider says that it has 1000000 members, but listed 250"
+    assert len(pages.starts) == 2 * (1 + PAGES_TOGETHER + PAGES_TOGETHER + 1)
