@@ -69,8 +69,10 @@ class Listing:
 
     @property
     def complete(self) -> bool:
-        """Whether every page has been taken."""
-        return self.ended and all(page in self._items for page in range(1, self.last + 1))
+        """Whether every page has been taken, those asked for because the list had them last time included: something
+        there shows that an empty page before was not the end."""
+        asked = {page for page in self._requested if page <= self._expected}
+        return self.ended and self._items.keys() >= asked | set(range(1, self.last + 1))
 
     @property
     def taken(self) -> int:
@@ -90,12 +92,15 @@ class Listing:
         return self.fetch(page)
 
     def take(self, number: int, page: Page) -> None:
-        """Note an answer. Raises `Unreadable` when a page repeats another: the vendor does not page, then."""
+        """Note an answer. Raises `Unreadable` when a page repeats another (the vendor does not page, then), and when
+        one has something though an earlier one had nothing (that one is missing)."""
         if page.items:
             digest = hashlib.blake2b(page.body, digest_size=16).digest()
             if (same := self._bodies.setdefault(digest, number)) != number:
                 raise Unreadable(f"Alleaves answers page {number} of a list with page {same} again")
         self._items[number] = len(page.items)
+        if (hole := min((p for p, items in self._items.items() if not items), default=MAX_PAGES)) < self.last:
+            raise Unreadable(f"Alleaves lists nothing on page {hole} of a list, but something on page {self.last}")
         self._full.seen(len(page.items))
 
     def _short(self, page: int) -> bool:

@@ -150,3 +150,11 @@ async def test_lists_of_a_lower_rank_are_served_first() -> None:
     await read_all(*listings, at_once=2)
     assert months[0].asked[:4] == [1, 2, 3, 4]
     assert rounds.sizes[:2] == [2, 2]
+
+
+@pytest.mark.parametrize("at_once", [5, 10])
+async def test_nothing_in_the_middle_of_a_list_is_a_fault_of_the_vendor_and_no_end(at_once: int) -> None:
+    """A walk that took it for an answer would be complete without five hundred orders."""
+    listing = Listing(Rows(700, Rounds(), page3=0).fetch, FullPage(), at_once=at_once, confirm=True, expected=8)
+    with pytest.raises(Unreadable, match="nothing on page 3 of a list, but something on page"):
+        await read_all(listing)
