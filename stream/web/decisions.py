@@ -202,7 +202,7 @@ class Decisions:
     async def discard_letter(self, org: str, place: str, *, by: str, reason: str) -> DeadLetter:
         """Nothing is to be done about it any more."""
         letter = await asyncio.to_thread(self.letter, org, place)
-        return await self._decided(letter, Action.LETTER_DISCARDED, by, reason)
+        return await self._noted(letter, await self._note(letter, Action.LETTER_DISCARDED, by, reason))
 
     async def retry_letter(self, org: str, place: str, *, by: str, reason: str | None = None) -> DeadLetter:
         """Try again: a record goes into its topic once more, a vendor's is read again by a run.
@@ -221,15 +221,14 @@ class Decisions:
             if original is None or original.key is None:
                 raise Problem(409, f"the original of dead letter {place} is not kept any more")
             again = Output(letter.source_topic, original.key, original.value, partition=letter.source_partition)
-            decided = await self._decided(letter, Action.LETTER_RETRIED, by, reason)
+            now = await self._note(letter, Action.LETTER_RETRIED, by, reason)
             await self._publisher.publish([again])
-            return decided
-        decided = await self._decided(letter, Action.LETTER_RETRIED, by, reason)
-        now = self._clock()
+            return await self._noted(letter, now)
+        now = await self._note(letter, Action.LETTER_RETRIED, by, reason)
         run = await asyncio.to_thread(self._run_that_reads_again, org, now)
         why = reason or f"dead letter {place} is tried again"
         await request_run(self._publisher, run, org=org, customer=None, kind=RunKind.DAILY, by=by, now=now, reason=why)
-        return decided
+        return await self._noted(letter, now)
 
     def _run_that_reads_again(self, org: str, now: int) -> str:
         """One run for all that is tried again within a minute, unless it has begun to read: then the next one."""
@@ -240,11 +239,17 @@ class Decisions:
                 return run
         raise AssertionError("numbers do not end")
 
-    async def _decided(self, letter: DeadLetter, action: Action, by: str, reason: str | None) -> DeadLetter:
+    async def _note(self, letter: DeadLetter, action: Action, by: str, reason: str | None) -> int:
+        """Write down what was decided. What follows from it is published at once, before anybody waits for the views:
+        from now on they say that it has been done."""
         now, place = self._clock(), f"{letter.partition}:{letter.offset}"
         about = {"content": letter.content, "through": str(letter.last_offset)}
         entry = audit_output(letter.org, action, by, at=now, target=place, reason=reason, detail=about)
         await self._publisher.publish([entry])
+        return now
+
+    async def _noted(self, letter: DeadLetter, now: int) -> DeadLetter:
+        """The letter with the decision of `now`, where the views have it soon."""
 
         def noted(views: Views) -> bool:
             found = views.dead_letter(letter.partition, letter.offset)
@@ -252,7 +257,7 @@ class Decisions:
 
         with contextlib.suppress(TimeoutError):
             await self._views.wait_for(noted, timeout=self._settle_seconds)
-        return await asyncio.to_thread(self.letter, letter.org, place)
+        return await asyncio.to_thread(self.letter, letter.org, f"{letter.partition}:{letter.offset}")
 
 
 def _fact(org: str, customer: str, decision: CaseDecision, now: int) -> Output:

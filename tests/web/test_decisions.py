@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,9 @@ from stream.contracts.runs import (
 )
 from stream.contracts.settings import OrgSettings, Tolerance
 from stream.engine.ports import Input, Output
+from stream.sinks.reading import Place
+from stream.sinks.views.apply import drop_expired_dead_letters
+from stream.sinks.views.file import open_for_writing
 from stream.web.service import LATELY_MS, WAITING_MAX
 from tests.sinks.records import (
     AT,
@@ -415,6 +419,29 @@ async def test_a_records_letter_goes_into_its_topic_once_more(world: World) -> N
     assert answer.json()["status"] == "retry"
     (again,) = world.log.of(topics.FACTS)
     assert (again.key, again.value, again.partition) == (f"{ORG}:7".encode(), b"the original", 3)
+
+
+async def test_a_record_that_was_said_to_be_tried_again_is(world: World) -> None:
+    """Whatever becomes of the letter in the moment between: it may be forgotten with its topic just then."""
+    headers = dead_letters.headers(
+        org=ORG, at=AT, stage="accounts", reason="r", exception="BadRecord", topic="facts", partition=3, offset=12
+    )
+    letter = record(topics.DEAD_LETTERS, f"{ORG}:7", b"the original", headers=headers)
+    world.log.write([letter])
+    world.originals[letter.partition, letter.offset] = letter
+
+    def forget(output: Output) -> Iterable[Input]:
+        with contextlib.closing(open_for_writing(world.path)) as connection:
+            drop_expired_dead_letters(
+                connection, {Place(topics.DEAD_LETTERS.name, letter.partition): letter.offset + 1}
+            )
+        return ()
+
+    world.log.reacting = forget
+    async with manager(world) as client:
+        path = f"{HERE}/dead-letters/{letter.partition}:{letter.offset}/actions"
+        await client.post(path, json={"action": "retry"})
+    assert [output.topic for output in world.log.published] == [topics.AUDIT.name, topics.FACTS.name]
 
 
 async def test_discarding_takes_a_reason_and_stays_in_the_audit(world: World) -> None:
