@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -27,10 +28,16 @@ async def log(kafka: str, topic_prefix: str) -> AsyncIterator[KafkaLog]:
 
 
 async def published(log: KafkaLog, count: int, *, abort: bool = False) -> Place:
-    """So many facts of one customer in one transaction; where they are."""
+    """So many facts of one customer in one transaction; where they are. Kafka answers to a commit before its marker is
+    written, and only with the marker can they be read."""
     await log.publish([Input(topics.FACTS.name, 0, 0, KEY, b"{}")] * count, abort=abort)
-    ends = await BacklogReader(log.bootstrap, log.prefix).of({Place("facts", number): 0 for number in range(2)})
-    return max(ends, key=lambda place: ends[place].records)
+    reader = BacklogReader(log.bootstrap, log.prefix)
+    async with asyncio.timeout(10):
+        while True:
+            ends = await reader.of({Place("facts", number): 0 for number in range(2)})
+            here = max(ends, key=lambda place: ends[place].records)
+            if abort or ends[here].records:
+                return here
 
 
 async def test_only_markers_beyond_a_position_are_nothing(log: KafkaLog) -> None:
