@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -69,7 +69,7 @@ class WalkResult:
 
 
 class OrderSweep:
-    """Walks of one org. `erased`: customers who asked to be forgotten, as `people` says; it may grow meanwhile."""
+    """Walks of one org."""
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class OrderSweep:
         publisher: Publisher,
         cursors: Cursors,
         settings: AlleavesSettings,
-        erased: Collection[str] = frozenset(),
         walks: Walks | None = None,
     ) -> None:
         self.walks = walks or Walks()
@@ -90,7 +89,6 @@ class OrderSweep:
         self.publisher = publisher
         self.cursors = cursors
         self.settings = settings
-        self.erased = erased
 
     async def walk(
         self, run: str, attempt: int, on_progress: Callable[[Progress], None] = lambda progress: None
@@ -206,7 +204,7 @@ class _Walk:
         return self._customer(item, page) if is_customers else self._order(item, page)
 
     def _customer(self, item: Item, page: Page) -> Iterator[Output]:
-        seen = self._sweep.translator.customer(item, page.started_at, self._sweep.erased)
+        seen = self._sweep.translator.customer(item, page.started_at)
         if isinstance(seen, DeadLetter):
             yield from self._dead(seen)
             return

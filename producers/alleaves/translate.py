@@ -71,7 +71,8 @@ class Translator:
 
     `refunded_fields`: names of the refunded amount, the first that is present counts. `walk_in_names`: first names
     of the walk-in pseudo-customer. `locations`: only orders of these; empty: all. `zone`: of times that come
-    without an offset (that these are UTC is an assumption).
+    without an offset (that these are UTC is an assumption). `erased`: customers who asked to be forgotten, as `people`
+    says (it may grow meanwhile): of them there is no personal data, no identity, and no row in a dead letter.
     """
 
     identities: IdentityMaker
@@ -81,6 +82,7 @@ class Translator:
     locations: tuple[str, ...] = ()
     equity: EquitySettings = field(default_factory=EquitySettings)
     zone: tzinfo = UTC
+    erased: Collection[str] = frozenset()
 
     def order(self, item: Item, observed_at: Millis) -> OrderSeen | DeadLetter | None:
         """An element of `GET /order`, or `GET /order/{id}`. None: of a location that is not ours to read."""
@@ -90,22 +92,35 @@ class Translator:
             wire = WireOrder.model_validate(_row(item))
             return OrderSeen(_customer(wire.id_customer), self._order_fact(wire, _row(item), observed_at))
         except (BadRecord, ValidationError) as error:
-            return _dead_order(item, observed_at, error)
+            return self._dead_order(item, observed_at, error)
 
-    def customer(
-        self, item: Item, observed_at: Millis, erased: Collection[str] = frozenset()
-    ) -> CustomerSeen | DeadLetter:
-        """An element of `POST /customer/search`; of somebody in `erased`, no personal data and no identities."""
+    def customer(self, item: Item, observed_at: Millis) -> CustomerSeen | DeadLetter:
+        """An element of `POST /customer/search`."""
         try:
             wire = WireCustomer.model_validate(_row(item))
             customer = _customer(wire.id_customer)
-            forgotten = customer in erased
+            forgotten = customer in self.erased
             fact = self._customer_fact(wire, _row(item), observed_at, forgotten)
             return CustomerSeen(customer, fact, None if forgotten else self._person(wire, observed_at))
         except (BadRecord, ValidationError) as error:
-            row = item.document if isinstance(item.document, dict) else {}
-            raw = b"" if _readable(row.get("id_customer")) in erased else item.raw
+            raw = self._kept(item, _readable(_fields(item).get("id_customer")))
             return DeadLetter(raw, _reason(error), type(error).__name__, observed_at)
+
+    def _dead_order(self, item: Item, observed_at: Millis, error: BadRecord | ValidationError) -> DeadLetter:
+        fields = _fields(item)
+        order, customer = _readable(fields.get("id_order")), _readable(fields.get("id_customer"))
+        return DeadLetter(
+            self._kept(item, customer),
+            _reason(error),
+            type(error).__name__,
+            observed_at,
+            OrderId(order) if order else None,
+            CustomerId(customer) if customer else None,
+        )
+
+    def _kept(self, item: Item, customer: str | None) -> bytes:
+        """What a dead letter may hold of a row."""
+        return b"" if customer in self.erased else item.raw
 
     def _elsewhere(self, row: dict[str, object]) -> bool:
         """Whether it is of a location that is not ours; looked at first, for the rest may be unreadable."""
@@ -222,17 +237,9 @@ def _words(value: object) -> list[str]:
     return [] if value is None else [str(value).strip().casefold()]
 
 
-def _dead_order(item: Item, observed_at: Millis, error: BadRecord | ValidationError) -> DeadLetter:
-    row = item.document if isinstance(item.document, dict) else {}
-    order, customer = _readable(row.get("id_order")), _readable(row.get("id_customer"))
-    return DeadLetter(
-        item.raw,
-        _reason(error),
-        type(error).__name__,
-        observed_at,
-        OrderId(order) if order else None,
-        CustomerId(customer) if customer else None,
-    )
+def _fields(item: Item) -> dict[str, object]:
+    """Of a row that could not be read, as far as it is one."""
+    return item.document if isinstance(item.document, dict) else {}
 
 
 def _readable(value: object) -> str | None:

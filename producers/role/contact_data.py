@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 from producers.alleaves.client import AlleavesClient
 from producers.alleaves.records import customer_records
@@ -16,7 +16,7 @@ from stream.errors import Unreadable
 
 
 class AlleavesContacts:
-    """Reads, publishes what was read (so that links follow) and returns it. `erased`: customers to be forgotten."""
+    """Reads, publishes what was read (so that links follow) and returns it."""
 
     def __init__(
         self,
@@ -25,14 +25,12 @@ class AlleavesContacts:
         translator: Translator,
         publisher: Publisher,
         person_of: Callable[[CustomerId], Awaitable[Person | None]],
-        erased: Collection[str] = frozenset(),
     ) -> None:
         self._org = org
         self._client = client
         self._translator = translator
         self._publisher = publisher
         self._person_of = person_of
-        self._erased = erased
 
     async def __call__(self, customer: CustomerId) -> ContactData | None:
         """None: the person was erased. Raises `VendorError` when the point of sale cannot say.
@@ -40,7 +38,7 @@ class AlleavesContacts:
         Nobody knows what its search matches: when it does not find the customer, what was last known is returned as
         `partial`.
         """
-        if customer in self._erased:
+        if customer in self._translator.erased:
             return None
         person = await self._person_of(customer) or Person("")
         known = tuple(filter(None, (*person.phones, person.email)))
@@ -48,7 +46,7 @@ class AlleavesContacts:
         if found is None:
             return ContactData(None, person.phones, person.email, partial=True)
         item, page = found
-        seen = self._translator.customer(item, page.started_at, self._erased)
+        seen = self._translator.customer(item, page.started_at)
         if isinstance(seen, DeadLetter):
             raise Unreadable(f"Alleaves sent a customer that cannot be read: {seen.reason}")
         await self._publisher.publish(customer_records(self._org, seen))

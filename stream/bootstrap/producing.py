@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from producers.alleaves.client import AlleavesClient
@@ -127,8 +127,7 @@ class _Parts:
         name, alleaves = OrgId(org.id), org.alleaves
         shop, provider = AlleavesClient.of(alleaves), alpine_iq_client(org.alpine_iq)
         identities = Identities(self._key, alleaves.phone_region)
-        translator = _translator(org, alleaves, identities)
-        erased = self._erased.of(name)
+        translator = _translator(org, alleaves, identities, self._erased.of(name))
         availability = Availability(name, self._publisher, self._cursors)
         movements = Movements(
             name,
@@ -146,7 +145,7 @@ class _Parts:
 
         look_up = self._counted(name, "look_up")
         gauges = self.gauges[name] = VendorGauges(self._station.metrics, name, shop.http, provider.http)
-        contacts = AlleavesContacts(name, shop, translator, look_up, person_of, erased)
+        contacts = AlleavesContacts(name, shop, translator, look_up, person_of)
         walks = Walks()
         return OrgProducer(
             org=name,
@@ -169,7 +168,6 @@ class _Parts:
                 publisher=self._counted(name, "walk"),
                 cursors=self._cursors,
                 settings=alleaves,
-                erased=erased,
                 walks=walks,
             ),
             balances=BalanceSweep(
@@ -189,7 +187,9 @@ class _Parts:
         return Counted(self._publisher, self._station.metrics, org, source)
 
 
-def _translator(org: OrgConfiguration, alleaves: AlleavesSettings, identities: Identities) -> Translator:
+def _translator(
+    org: OrgConfiguration, alleaves: AlleavesSettings, identities: Identities, erased: Collection[str]
+) -> Translator:
     return Translator(
         identities=identities,
         currency=org.currency,
@@ -198,4 +198,5 @@ def _translator(org: OrgConfiguration, alleaves: AlleavesSettings, identities: I
         locations=alleaves.location_ids,
         equity=org.equity,
         zone=ZoneInfo(org.time_zone),
+        erased=erased,
     )

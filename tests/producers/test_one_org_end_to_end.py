@@ -56,10 +56,10 @@ async def org_producer(site: Site, sandbox: Sandbox, people: ErasedPeople) -> As
         await stack.enter_async_context(client.http)
         identities = Identities(KEY)
         cursors = KafkaCursors(site.publisher, site.kafka, site.prefix)
-        translator = Translator(identities)
+        translator = Translator(identities, erased=people.of(ORG))
         availability = Availability(ORG, site.publisher, cursors)
         person_of = partial(People(site.publisher, site.kafka, site.prefix).person, ORG)
-        contacts = AlleavesContacts(ORG, shop_client, translator, site.publisher, person_of, people.of(ORG))
+        contacts = AlleavesContacts(ORG, shop_client, translator, site.publisher, person_of)
         poller = partial(
             Poller,
             org=ORG,
@@ -76,7 +76,6 @@ async def org_producer(site: Site, sandbox: Sandbox, people: ErasedPeople) -> As
             publisher=site.publisher,
             cursors=cursors,
             settings=alleaves,
-            erased=people.of(ORG),
         )
         yield OrgProducer(
             ORG,

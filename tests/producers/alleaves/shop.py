@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from producers.alleaves.client import AlleavesClient
 from producers.alleaves.poller import Poller
@@ -60,11 +60,10 @@ class Shop:
         return OrderSweep(
             org=ORG,
             client=self.client,
-            translator=self.translator,
+            translator=replace(self.translator, erased=erased),
             publisher=self.publisher,
             cursors=self.cursors,
             settings=self.settings,
-            erased=erased,
         )
 
 

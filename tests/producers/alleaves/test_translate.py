@@ -216,8 +216,12 @@ def test_text_that_is_no_unicode_can_still_be_published() -> None:
     assert len(person.name) == 200
 
 
+def forgetting(*customers: str) -> Translator:
+    return replace(TRANSLATOR, erased=frozenset(customers))
+
+
 def test_somebody_erased_keeps_only_what_is_not_personal() -> None:
-    result = TRANSLATOR.customer(item({"id_customer": 1, "phone": "5551234567"}), AT, {"1"})
+    result = forgetting("1").customer(item({"id_customer": 1, "phone": "5551234567"}), AT)
     assert isinstance(result, CustomerSeen)
     assert (result.person, result.fact.identities) == (None, ())
 
@@ -245,8 +249,17 @@ def test_an_unreadable_order_of_somebody_elses_shop_is_not_ours_to_tell_of() -> 
 
 def test_of_somebody_who_is_forgotten_not_even_an_unreadable_row_is_kept() -> None:
     row = item({"id_customer": 3528, "name_first": "Zoe", "phone": "5551234567", "date_created": "never"})
-    kept, forgotten = TRANSLATOR.customer(row, AT), TRANSLATOR.customer(row, AT, {"3528"})
+    kept, forgotten = TRANSLATOR.customer(row, AT), forgetting("3528").customer(row, AT)
     assert isinstance(kept, DeadLetter)
     assert isinstance(forgotten, DeadLetter)
     assert (kept.raw, forgotten.raw) == (row.raw, b"")
     assert forgotten.reason == kept.reason
+
+
+def test_an_unreadable_order_of_somebody_erased_leaves_nothing_of_them() -> None:
+    odd = item({"id_order": 7, "id_customer": 3528, "name_first": "Zoe", "total": "much"})
+    kept, forgotten = TRANSLATOR.order(odd, AT), forgetting("3528").order(odd, AT)
+    assert isinstance(kept, DeadLetter)
+    assert isinstance(forgotten, DeadLetter)
+    assert (b"Zoe" in kept.raw, forgotten.raw) == (True, b"")
+    assert (forgotten.order, forgotten.customer) == ("7", "3528")
