@@ -10,7 +10,8 @@ from stream.agents.contacts.state import Answer, IdentityState, Linked, Row, Tol
 from stream.contracts.facts import BalanceAbsent, BalanceAmbiguous, BalanceMatched, BalanceMissed
 
 ABSENT_AFTER = 2
-"""Sweeps in a row that must lack an identity: rows shift between pages, so one proves nothing."""
+"""Sweeps in a row that must lack an identity: rows shift between pages, so one proves nothing. Nor does one sweep that
+sees a single contact of several: see `Row.several`."""
 
 Version = tuple[int, int]
 BalanceFact = BalanceMatched | BalanceMissed | BalanceAbsent | BalanceAmbiguous
@@ -65,7 +66,7 @@ def facts(
 
 
 def _seen(links: dict[str, Linked], row: Row) -> Answer:
-    shared_by = max(len(links), len(row.contacts))
+    shared_by = max(len(links), len(row.contacts), 2 if row.several else 1)
     if shared_by > 1:
         return Answer(Told.AMBIGUOUS, _holders(links), shared_by=shared_by)
     return Answer(Told.MATCHED, _holders(links), row.contacts[0], row.points, row.tier)

@@ -17,7 +17,10 @@ class Linked(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it, at `swept_at` (UTC ms)."""
+    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it, at `swept_at` (UTC ms).
+
+    `several`: the sweep before saw several contacts, of which this one may have missed some.
+    """
 
     contacts: tuple[str, ...]
     points: int | None
@@ -26,6 +29,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     run: str
     attempt: int
     swept_at: int = -1
+    several: bool = False
 
 
 class Told(StrEnum):
