@@ -17,8 +17,10 @@ Version = tuple[int, int]
 BalanceFact = BalanceMatched | BalanceMissed | BalanceAbsent | BalanceAmbiguous
 
 
-def after_sweep(state: IdentityState, run: str, attempt: int, began: Version) -> tuple[IdentityState, Answer | None]:
-    """The identity's state after a complete sweep, and the answer if there is something new to say.
+def after_sweep(
+    state: IdentityState, run: str, attempt: int, began: Version, *, again: bool = False
+) -> tuple[IdentityState, Answer | None]:
+    """The identity's state after a complete sweep, and the answer if there is something new to say, or to say `again`.
 
     `began`: (epoch, offset) of SweepStarted; only a link that was there before it can be missed.
     """
@@ -32,7 +34,7 @@ def after_sweep(state: IdentityState, run: str, attempt: int, began: Version) ->
         state = msgspec.structs.replace(state, missed=min(missed, ABSENT_AFTER))
     else:
         return state, None
-    if not state.links or answer == state.told:
+    if not state.links or (answer == state.told and not again):
         return state, None
     return msgspec.structs.replace(state, told=answer), answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from stream.agents.after_loss import is_after_loss
 from stream.agents.barriers import forget_older
 from stream.agents.contacts import movements
 from stream.agents.contacts.answers import after_sweep, facts, seen
@@ -37,12 +38,13 @@ class Join(IdentityWalk):
             movements.forget(turn, self.org, identity)
             return
         began = self._barrier.began.get(attempt, NEVER)
-        state, answer = after_sweep(known, self._run, attempt, began)
+        again = is_after_loss(self._run)
+        state, answer = after_sweep(known, self._run, attempt, began, again=again)
         if state != known:
             turn.state.put(key, state)
         if answer is None:
             return
-        movements.tell_with(turn, self.org, identity, answer, known.told, self.at)
+        movements.tell_with(turn, self.org, identity, answer, None if again else known.told, self.at)
         observed_at = state.row.observed_at if state.row else started
         for customer, fact in facts(identity, answer, turn.version, observed_at=observed_at, sweep_started_at=started):
             value = FACTS.encode(fact, org=self.org, customer=customer, at=self.at, source=turn.source)
