@@ -10,13 +10,15 @@ from stream.contracts import topics
 from stream.contracts.runs import RUNS, RunKind, RunRequested
 from stream.engine.turn import Turn
 
-HOUR_MS = 3_600_000
+SAME_LOSS_MS = 300_000
+"""Partitions that notice a loss within this time mean the same one: they are opened together, and a machine whose power
+fails twice is not up again sooner."""
 _SLOT = "after-loss-"
 
 
 def request_run(turn: Turn, org: str, kind: RunKind, at: int) -> None:
-    """Ask for a run of the org. Partitions that notice within the hour ask for the same one."""
-    body = RunRequested(f"{org}:{kind.value}:{_SLOT}{at // HOUR_MS}", kind, turn.source)
+    """Ask for a run of the org: the same one, whichever partitions notice the loss."""
+    body = RunRequested(f"{org}:{kind.value}:{_SLOT}{at // SAME_LOSS_MS}", kind, turn.source)
     value = RUNS.encode(body, org=org, at=at, source=turn.source)
     turn.emit(topics.RUNS, org.encode(), value)
 

@@ -42,10 +42,14 @@ class Bustle:
         for n in range(8):
             self._new_customer(f"c{n}")
 
-    async def bustle(self, steps: int) -> None:
-        """Random turns; then everybody finishes what was begun."""
+    async def turns(self, steps: int) -> None:
+        """Random turns."""
         for _ in range(steps):
             await self._turn()
+
+    async def bustle(self, steps: int) -> None:
+        """Random turns; then everybody finishes what was begun."""
+        await self.turns(steps)
         self.steps_to_live, self.deaths = -1, False
         await self.finish()
 
@@ -65,6 +69,11 @@ class Bustle:
         run = self.shop.request()
         await self.finish()
         return run
+
+    async def begin_again(self, *, keep_stores: bool) -> None:
+        """All processes start anew; what producers had not published is forgotten."""
+        self.waiting = {name: [] for name in self.waiting}
+        await self.shop.restart(keep_stores=keep_stores)
 
     async def _turn(self) -> None:
         draw = self.random

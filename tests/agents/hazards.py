@@ -41,6 +41,13 @@ class Hazards(Bustle):
         self.slipping = set()
         return slipped
 
+    def look_again(self) -> None:
+        """The point of sale says once more what it knows of everybody, and who was erased."""
+        for customer, held in self.customers.items():
+            if customer in self.erased:
+                self.shop.tell(customer, CustomerErased(self.shop.tick(), "owner"))
+            self.shop.observe_customer(customer, *held)
+
     # --- producers ---
 
     def _swept(self, run: str) -> list[Output]:

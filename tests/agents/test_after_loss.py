@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 
@@ -10,9 +11,11 @@ from stream.agents.schedule.ticking import tick_record
 from stream.contracts.facts import FACTS
 from stream.contracts.runs import RunKind
 from stream.contracts.settings import Accrual
-from tests.agents.builders import ORG, Member, Shop, member, only, settings
+from tests.agents.builders import DAY, ORG, Member, Shop, member, only, settings
+from tests.agents.hazards import Hazards
 
-HOUR = 3_600_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
 TRIPLE = settings(accruals=(Accrual(Decimal(3)),))
 
 
@@ -76,3 +79,50 @@ async def test_other_runs_say_nothing_again() -> None:
     before = len(shop.facts("BalanceMatched", "SettingsChanged"))
     await goes_on(shop, shop.request(RunKind.BALANCES))
     assert len(shop.facts("BalanceMatched", "SettingsChanged")) == before
+
+
+async def test_a_second_loss_soon_after_the_first_has_a_run_of_its_own() -> None:
+    shop = await Shop(partitions=1).open()
+    for _ in range(2):
+        shop.observe_order("a", "a-1")
+        await shop.settle()
+        shop.now += 10 * MINUTE
+        shop.broker.truncate("facts", 0, shop.broker.end("facts", 0) - 1)
+        await shop.restart()
+        await shop.restart()
+        await shop.settle()
+    asked = [run.run for run in shop.said("RunRequested")]
+    assert len(asked) == len(set(asked)) == 2
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 41, 51, 79, 81, 95])
+async def test_however_often_the_power_fails_the_run_after_it_finds_the_truth(seed: int) -> None:
+    """The tails of both logs between agents vanish in the midst of everything, read or not, and some local stores too.
+    The point of sale is asked again; what the provider says did not change."""
+    hazards = Hazards(Random(seed), changes=True)
+    await hazards.open()
+    shop = hazards.shop
+    for _ in range(3):
+        await hazards.turns(300)
+        cut_off(shop, hazards.random)
+        await hazards.begin_again(keep_stores=hazards.random.random() < 0.5)
+    hazards.slipping = set()
+    for run in (f"{ORG}:daily:after-loss-last", None, None):
+        await hazards.finish()
+        hazards.look_again()
+        shop.now += 2 * DAY
+        shop.publish([tick_record(partition, shop.now, shop.now) for partition in range(shop.partitions)])
+        await hazards.finish()
+        shop.request(run=run)
+        await hazards.finish()
+    assert shop.points() == hazards.expected_points()
+    assert shop.verdicts() == hazards.expected_verdicts()
+    assert shop.worker.stopped == {}
+
+
+def cut_off(shop: Shop, draw: Random) -> None:
+    """The last records of some partitions are gone."""
+    for topic in ("facts", "identities"):
+        for partition in range(shop.partitions):
+            end = shop.broker.end(topic, partition)
+            shop.broker.truncate(topic, partition, max(0, end - draw.choice((0, 0, 1, 3, 8))))
