@@ -251,6 +251,24 @@ async def test_a_look_up_answered_before_the_link_has_arrived_waits_for_it() -> 
     assert shop.verdicts() == {"a": "matched"}
 
 
+async def test_an_answer_does_not_wait_for_a_link_beyond_the_next_sweep() -> None:
+    """The customer gave the identity up meanwhile; when it is taken again, the look-up has long ended."""
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    await shop.reconcile([])
+    await sync(shop, "a", "one")
+    shop.look_up("one", "a", Member("contact", ("phone:x",), 900))
+    await shop.settle()
+    await shop.reconcile([Member("contact", ("phone:x",), 900)])
+    shop.observe_customer("a", code("a"), "phone:x")
+    await shop.settle()
+    assert shop.said("CustomerSynced") == []
+    assert shop.facts("BalanceMatched") == []
+    shop.observe_customer("a", code("a"))
+    await shop.reconcile([])
+    assert not any(b"phone:x" in key for key in shop.state("contacts")), "nobody's, and no longer the provider's"
+
+
 async def test_a_look_up_of_one_customer_takes_no_verdict_on_another_that_shares_the_identity() -> None:
     shop = await Shop().open()
     shop.enrol("a", 10_000, "phone:x")

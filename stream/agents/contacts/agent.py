@@ -154,7 +154,7 @@ def _balance(event: Event[Any], data: BalanceObserved, turn: Turn) -> None:
         if data.customer in state.links:
             state = _answer_now(event, data.identity, state, data.customer, data.run, turn)
         else:
-            state = replace(state, asked=state.asked | {data.customer: data.run})
+            state = replace(state, asked=state.asked | {data.customer: data.run}, asked_at=turn.version)
     turn.state.put(key, state)
 
 

@@ -54,13 +54,14 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 class IdentityState(msgspec.Struct, frozen=True, array_like=True):
     """All that is known of one identity. `missed`: sweeps in a row that lacked it. `asked`: customer → run of a
-    look-up whose answer arrived before the link did."""
+    look-up whose answer arrived before the link did, the last at `asked_at` (epoch, offset)."""
 
     links: dict[str, Linked] = {}
     row: Row | None = None
     missed: int = 0
     told: Answer | None = None
     asked: dict[str, str] = {}
+    asked_at: tuple[int, int] = (0, -1)
 
 
 class Moved(msgspec.Struct, frozen=True, array_like=True):
