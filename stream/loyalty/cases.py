@@ -79,10 +79,10 @@ def conclude(
 
     `discrepancy` opens a case after `opens_after` in a row (the same one again, where it was resolved as accepted), and
     speaks again when it worsens or still stands after `reminds_after_hours`, unless the case is silenced. `matched` at
-    or below the closing limit resolves, as accepted where an accepted difference makes the match. `not_enrolled` and
-    `ambiguous` resolve too, with that as the reason: there is no balance left that could be wrong; so does a customer
-    that holds no identity any more (erased, or changed at the point of sale). `unknown`, `timing` and
-    `missing_internal` leave an open case as it is.
+    or below the closing limit resolves, as accepted where an accepted difference makes the match; above it only the
+    figures follow. `not_enrolled` and `ambiguous` resolve too, with that as the reason: there is no balance left that
+    could be wrong; so does a customer that holds no identity any more (erased, or changed at the point of sale).
+    `unknown`, `timing` and `missing_internal` leave an open case as it is.
     """
     before = account.review or Review()
     if before.run == run:
@@ -144,10 +144,12 @@ def _next_case(before: Review, barrier: _Barrier, streak: int, prefix: str, *, h
         return _continued(case, barrier)
     if verdict in _NOTHING_TO_COMPARE or (verdict is Verdict.UNKNOWN and not holds_identities):
         return _resolved(case, barrier, Resolution.NOT_COMPARABLE)
-    if verdict is Verdict.MATCHED and _close(barrier):
-        accepted = barrier.judgement.accepted is not None
-        return _resolved(case, barrier, Resolution.ACCEPTED if accepted else Resolution.AGREED)
-    return Outcome(case)
+    if verdict is not Verdict.MATCHED:
+        return Outcome(case)
+    if not _close(barrier):
+        return _followed(case, _figures(case, barrier), barrier)
+    accepted = barrier.judgement.accepted is not None
+    return _resolved(case, barrier, Resolution.ACCEPTED if accepted else Resolution.AGREED)
 
 
 def _streak(streak: int, verdict: Verdict) -> int:
@@ -204,6 +206,11 @@ def _continued(case: Case, barrier: _Barrier) -> Outcome:
             return _told(now, barrier, Step.WORSENED, AlertKind.DISCREPANCY_WORSENED)
         if _due(case, barrier):
             return _told(now, barrier, Step.REMINDED, AlertKind.DISCREPANCY_STANDING)
+    return _followed(case, now, barrier)
+
+
+def _followed(case: Case, now: Case, barrier: _Barrier) -> Outcome:
+    """Nothing to tell: the case has the figures of now."""
     if (now.ours, now.provider) != (case.ours, case.provider):
         return Outcome(stepped(now, _step(barrier, Step.CHANGED)))
     return Outcome(now if now != case else case)
@@ -248,7 +255,7 @@ def _figures(case: Case, barrier: _Barrier) -> Case:
     """The case with the figures of the judgement and what explains them. Where the sides agree, nothing needs to be."""
     judgement = barrier.judgement
     ours, provider, apart = _sides(judgement)
-    agree = judgement.verdict is Verdict.MATCHED and judgement.accepted is None
+    agree = judgement.verdict is Verdict.MATCHED and judgement.accepted is None and _close(barrier)
     return replace(
         case,
         ours=ours,

@@ -129,6 +129,7 @@ class Shop:
         self.worker = MemoryWorker(
             self.broker, agents(), stores=self.stores, fetch_size=self.fetch_size, step=self.step
         )
+        self.worker.now = self.now
         await self.worker.start()
 
     async def settle(self) -> None:

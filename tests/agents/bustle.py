@@ -42,10 +42,14 @@ class Bustle:
         for n in range(8):
             self._new_customer(f"c{n}")
 
-    async def bustle(self, steps: int) -> None:
-        """Random turns; then everybody finishes what was begun."""
+    async def turns(self, steps: int) -> None:
+        """Random turns."""
         for _ in range(steps):
             await self._turn()
+
+    async def bustle(self, steps: int) -> None:
+        """Random turns; then everybody finishes what was begun."""
+        await self.turns(steps)
         self.steps_to_live, self.deaths = -1, False
         await self.finish()
 
@@ -65,6 +69,11 @@ class Bustle:
         run = self.shop.request()
         await self.finish()
         return run
+
+    async def begin_again(self, *, keep_stores: bool) -> None:
+        """All processes start anew; what producers had not published is forgotten."""
+        self.waiting = {name: [] for name in self.waiting}
+        await self.shop.restart(keep_stores=keep_stores)
 
     async def _turn(self) -> None:
         draw = self.random
@@ -105,7 +114,7 @@ class Bustle:
             if isinstance(command, SweepOrders):
                 self._twice("pos", lambda run=command.run: self.shop.walk_records(run))
             elif isinstance(command, SweepBalances):
-                self._twice("provider", lambda run=command.run: self.shop.sweep_records(run, self._shuffled()))
+                self._twice("provider", lambda run=command.run: self._swept(run))
             elif isinstance(command, LookUpBalance):
                 self.waiting["provider"] += self._looked_up(command.run, event.customer)
         self.obeyed = len(events)
@@ -115,6 +124,9 @@ class Bustle:
             begun = records()
             self.waiting[name] += begun[: self.random.randrange(len(begun) - 1)]
         self.waiting[name] += records()
+
+    def _swept(self, run: str) -> list[Output]:
+        return self.shop.sweep_records(run, self._shuffled())
 
     def _shuffled(self) -> list[Member]:
         members = list(self.members.values())
@@ -129,9 +141,11 @@ class Bustle:
             for member in self.members.values():
                 if identity in member.identities:
                     shared = tuple(each for each in member.identities if each in held)
-                    answer = Member(member.contact, shared, member.points)
-                    return self.shop.row_records(answer, run, 0, customer)
+                    return self._answered(Member(member.contact, shared, member.points), run, customer)
         return [fact(customer, LookUpEmpty(run, at), at)]
+
+    def _answered(self, answer: Member, run: str, customer: str) -> list[Output]:
+        return self.shop.row_records(answer, run, 0, customer)
 
     def _publish(self, name: str, count: int) -> None:
         ready, self.waiting[name] = self.waiting[name][:count], self.waiting[name][count:]
@@ -151,9 +165,9 @@ class Bustle:
         if draw.random() < 0.75 and held:
             self._join(customer)
 
-    def _sell(self, customer: str) -> None:
+    def _sell(self, customer: str, **fields: object) -> None:
         self.orders += 1
-        self.shop.observe_order(customer, f"o{self.orders}", self.random.choice((1_000, 5_000, 20_000)))
+        self.shop.observe_order(customer, f"o{self.orders}", self.random.choice((1_000, 5_000, 20_000)), **fields)
 
     def _identify(self, customer: str, held: tuple[str, ...]) -> None:
         self.customers[customer] = held
@@ -209,10 +223,9 @@ class Bustle:
         return {customer: total // 100 for customer, total in minor.items()}
 
     def expected_verdicts(self) -> dict[str, str]:
-        points = self.expected_points()
-        return {customer: self._expected(customer, points[customer]) for customer in self.customers}
+        return {customer: self._expected(customer) for customer in self.customers}
 
-    def _expected(self, customer: str, ours: int) -> str:
+    def _expected(self, customer: str) -> str:
         held = sorted(self.customers[customer], key=lambda each: ("code", "phone", "email").index(each.split(":")[0]))
         for identity in held:
             contacts = [member for member in self.members.values() if identity in member.identities]
@@ -224,8 +237,20 @@ class Bustle:
             provider = contacts[0].points
             if provider is None:
                 return "unknown"
-            if abs(provider - ours) * 10 <= (provider or abs(provider - ours)):
+            ours = self._ours(customer, contacts[0].contact)
+            if _agree(ours, provider) or _agree(ours, provider - self._accepted(customer)):
                 return "matched"
             orders = [number for number, (owner, _) in self.shop.sold.items() if owner == customer]
             return "discrepancy" if orders else "missing_internal"
         return "not_enrolled" if held else "unknown"
+
+    def _ours(self, customer: str, contact: str) -> int:
+        return self.expected_points()[customer]
+
+    def _accepted(self, customer: str) -> int:
+        """The difference that somebody accepted."""
+        return 0
+
+
+def _agree(ours: int, provider: int) -> bool:
+    return abs(provider - ours) * 10 <= (abs(provider) or abs(provider - ours))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
@@ -346,3 +348,15 @@ async def test_a_case_of_a_customer_that_turns_out_to_be_the_counters_ends_with_
     before = len(shop.broker.all("cases"))
     await shop.reconcile([member("a", 200)])
     assert len(shop.broker.all("cases")) == before
+
+
+async def test_a_case_that_is_not_near_enough_to_close_shows_how_near_it_is() -> None:
+    shop = await reconciled([150, 105], cases=CaseRules(closes_percent=Decimal(2)))
+    case = only(list(shop.cases().values()))
+    assert (case.state, case.provider, case.difference) == ("open", 105, 5)
+    assert sum(cause.points for cause in case.causes) == 5
+    assert [step.what for step in case.history] == ["opened", "changed"]
+    assert len(shop.alerts()) == 1
+    shop.tell("a", AcceptDifference(case.id, "ann", 5, "goodwill"))
+    await shop.settle()
+    assert only(list(shop.cases().values())).resolved_as == "accepted", "what is accepted is what is shown"

@@ -62,6 +62,18 @@ async def test_an_identity_that_two_contacts_answer_to_is_ambiguous() -> None:
     assert shop.verdicts() == {"a": "ambiguous"}
 
 
+async def test_one_sweep_that_sees_one_contact_of_several_does_not_say_whose_an_identity_is_and_two_do() -> None:
+    """Rows shift between pages: what answered to the identity yesterday may have slipped out."""
+    shop = await Shop().open()
+    shop.enrol("a", 10_000, "phone:x")
+    one, two = Member("one", ("phone:x",), 100), Member("two", ("phone:x",), 900)
+    reached = []
+    for members in ([one, two], [two], [one, two], [one], [one], [two]):
+        await shop.reconcile(members)
+        reached.append(shop.verdicts()["a"])
+    assert reached == ["ambiguous"] * 4 + ["matched", "discrepancy"], "one that takes another's place is believed"
+
+
 async def test_an_identity_is_no_longer_ambiguous_once_the_other_holder_gave_it_up() -> None:
     shop = await Shop().open()
     shop.enrol("a", 10_000, "phone:x")
@@ -237,6 +249,24 @@ async def test_a_look_up_answered_before_the_link_has_arrived_waits_for_it() -> 
     await shop.settle()
     assert only(shop.said("CustomerSynced")).outcome == "matched"
     assert shop.verdicts() == {"a": "matched"}
+
+
+async def test_an_answer_does_not_wait_for_a_link_beyond_the_next_sweep() -> None:
+    """The customer gave the identity up meanwhile; when it is taken again, the look-up has long ended."""
+    shop = await Shop().open()
+    shop.enrol("a", 10_000)
+    await shop.reconcile([])
+    await sync(shop, "a", "one")
+    shop.look_up("one", "a", Member("contact", ("phone:x",), 900))
+    await shop.settle()
+    await shop.reconcile([Member("contact", ("phone:x",), 900)])
+    shop.observe_customer("a", code("a"), "phone:x")
+    await shop.settle()
+    assert shop.said("CustomerSynced") == []
+    assert shop.facts("BalanceMatched") == []
+    shop.observe_customer("a", code("a"))
+    await shop.reconcile([])
+    assert not any(b"phone:x" in key for key in shop.state("contacts")), "nobody's, and no longer the provider's"
 
 
 async def test_a_look_up_of_one_customer_takes_no_verdict_on_another_that_shares_the_identity() -> None:

@@ -11,6 +11,7 @@ from stream.contracts.entries import PointsEntry
 from stream.engine import unit
 from tests.agents.builders import FIRST, Shop, member
 from tests.agents.bustle import PARTITIONS, Bustle, Death
+from tests.agents.hazards import Hazards
 
 SEEDS = range(12)
 
@@ -87,6 +88,31 @@ async def test_whatever_happened_quiet_runs_end_with_the_truth(seed: int, deaths
     assert (tally.customers, tally.matched) == (len(profiles), sum(p.reconciled for p in profiles))
     reviewed = {case.id.split(":")[1] for case in shop.cases().values() if case.state != "resolved"}
     assert reviewed >= {c for c, v in bustle.expected_verdicts().items() if v == "discrepancy"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_with_worse_luck_quiet_runs_end_with_the_truth_and_a_row_that_slips_accuses_nobody(
+    seed: int, deaths: bool
+) -> None:
+    """As above, with `Hazards`. Then a run whose sweep misses half of the members, all of whom have just bought."""
+    bustle = Hazards(Random(seed), deaths=deaths, changes=True)
+    await bustle.open()
+    await bustle.bustle(600)
+    bustle.slipping = set()
+    for _ in range(4):
+        await bustle.quiet_run()
+    shop = bustle.shop
+    assert shop.points() == bustle.expected_points()
+    assert shop.verdicts() == bustle.expected_verdicts()
+    before = shop.profiles()
+    slipped = await bustle.unlucky_run()
+    after = shop.verdicts()
+    unsure = {
+        c for c, p in before.items() if p.verdict == "ambiguous" or (p.reconciled and p.alpine_user_id in slipped)
+    }
+    assert not {customer for customer in unsure if after[customer] == "discrepancy"}
+    check_ended(shop)
+    check_told(shop)
 
 
 async def test_a_worker_may_die_at_any_step_of_a_runs_walks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def _balance(event: Event[Any], data: BalanceObserved, turn: Turn) -> None:
         if data.customer in state.links:
             state = _answer_now(event, data.identity, state, data.customer, data.run, turn)
         else:
-            state = replace(state, asked=state.asked | {data.customer: data.run})
+            state = replace(state, asked=state.asked | {data.customer: data.run}, asked_at=turn.version)
     turn.state.put(key, state)
 
 
@@ -162,22 +162,33 @@ def _row(known: Row | None, data: BalanceObserved) -> Row:
     """The provider's row: what was observed last. Within one sweep every contact that answers to the identity is
     remembered; a look-up asks about one of them, so that the others stay, and is no sweep's sight of the row."""
     new = Row((data.contact,), data.points, data.tier, data.observed_at, data.run, data.attempt, data.observed_at)
-    looked_up = data.customer is not None
-    if known is None:
-        return replace(new, run="", attempt=0, swept_at=-1) if looked_up else new
-    newest = new if data.observed_at >= known.observed_at else known
-    if looked_up:
-        contacts = known.contacts if data.contact in known.contacts else newest.contacts
-        return replace(newest, contacts=contacts, run=known.run, attempt=known.attempt, swept_at=known.swept_at)
-    late = known.attempt > data.attempt if known.run == data.run else known.swept_at > data.observed_at
-    if late:
+    if data.customer is not None:
+        return _looked_up(known or replace(new, run="", attempt=0, swept_at=-1), new)
+    return new if known is None else _swept(known, new)
+
+
+def _looked_up(known: Row, new: Row) -> Row:
+    newest = _newest(known, new)
+    contacts = known.contacts if new.contacts[0] in known.contacts else newest.contacts
+    return replace(known, contacts=contacts, points=newest.points, tier=newest.tier, observed_at=newest.observed_at)
+
+
+def _swept(known: Row, new: Row) -> Row:
+    """A row of an older sweep or attempt is late; one of the same sweep may be another contact."""
+    same_run, same_attempt = known.run == new.run, known.attempt == new.attempt
+    if known.attempt > new.attempt if same_run else known.swept_at > new.swept_at:
         return known
-    if (known.run, known.attempt) == (data.run, data.attempt):
-        contacts = tuple(sorted({*known.contacts, data.contact}))
+    newest, swept_at = _newest(known, new), max(known.swept_at, new.swept_at)
+    if same_run and same_attempt:
+        contacts, several = tuple(sorted({*known.contacts, *new.contacts})), known.several
     else:
-        contacts = new.contacts if data.contact in known.contacts else newest.contacts
-    swept_at = max(known.swept_at, data.observed_at)
-    return replace(newest, contacts=contacts, run=data.run, attempt=data.attempt, swept_at=swept_at)
+        contacts = new.contacts if new.contacts[0] in known.contacts else newest.contacts
+        several = len(known.contacts) > 1
+    return Row(contacts, newest.points, newest.tier, newest.observed_at, new.run, new.attempt, swept_at, several)
+
+
+def _newest(known: Row, new: Row) -> Row:
+    return new if new.observed_at >= known.observed_at else known
 
 
 def _answer_now(

@@ -10,14 +10,17 @@ from stream.agents.contacts.state import Answer, IdentityState, Linked, Row, Tol
 from stream.contracts.facts import BalanceAbsent, BalanceAmbiguous, BalanceMatched, BalanceMissed
 
 ABSENT_AFTER = 2
-"""Sweeps in a row that must lack an identity: rows shift between pages, so one proves nothing."""
+"""Sweeps in a row that must lack an identity: rows shift between pages, so one proves nothing. Nor does one sweep that
+sees a single contact of several: see `Row.several`."""
 
 Version = tuple[int, int]
 BalanceFact = BalanceMatched | BalanceMissed | BalanceAbsent | BalanceAmbiguous
 
 
-def after_sweep(state: IdentityState, run: str, attempt: int, began: Version) -> tuple[IdentityState, Answer | None]:
-    """The identity's state after a complete sweep, and the answer if there is something new to say.
+def after_sweep(
+    state: IdentityState, run: str, attempt: int, began: Version, *, again: bool = False
+) -> tuple[IdentityState, Answer | None]:
+    """The identity's state after a complete sweep, and the answer if there is something new to say, or to say `again`.
 
     `began`: (epoch, offset) of SweepStarted; only a link that was there before it can be missed.
     """
@@ -31,7 +34,7 @@ def after_sweep(state: IdentityState, run: str, attempt: int, began: Version) ->
         state = msgspec.structs.replace(state, missed=min(missed, ABSENT_AFTER))
     else:
         return state, None
-    if not state.links or answer == state.told:
+    if not state.links or (answer == state.told and not again):
         return state, None
     return msgspec.structs.replace(state, told=answer), answer
 
@@ -65,7 +68,7 @@ def facts(
 
 
 def _seen(links: dict[str, Linked], row: Row) -> Answer:
-    shared_by = max(len(links), len(row.contacts))
+    shared_by = max(len(links), len(row.contacts), 2 if row.several else 1)
     if shared_by > 1:
         return Answer(Told.AMBIGUOUS, _holders(links), shared_by=shared_by)
     return Answer(Told.MATCHED, _holders(links), row.contacts[0], row.points, row.tier)

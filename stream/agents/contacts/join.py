@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from stream.agents.after_loss import is_after_loss
 from stream.agents.barriers import forget_older
 from stream.agents.contacts import movements
 from stream.agents.contacts.answers import after_sweep, facts, seen
@@ -18,6 +19,11 @@ NEVER = (0, -1)
 """Of a sweep whose beginning is not in the log any more: nothing was linked before it, so nobody is judged absent."""
 
 
+def _not_asked_before(known: IdentityState, began: tuple[int, int]) -> IdentityState:
+    """Without look-ups whose link has not come since before the sweep: it comes at once or not at all."""
+    return replace(known, asked={}) if known.asked and known.asked_at < began else known
+
+
 class Join(IdentityWalk):
     """Once per run."""
 
@@ -27,22 +33,24 @@ class Join(IdentityWalk):
 
     def visit(self, turn: Turn, number: int, key: bytes) -> None:
         """Answer for one identity."""
-        known = turn.state.get(key, IdentityState)
-        if known is None:
+        stored = turn.state.get(key, IdentityState)
+        if stored is None:
             return
         identity = key.decode().partition(":")[2]
         started, attempt = self._barrier.sweep_started_at, self._barrier.swept
+        began = self._barrier.began.get(attempt, NEVER)
+        known = _not_asked_before(stored, began)
         if not known.links and not known.asked and not seen(known, self._run, attempt):
             turn.state.delete(key)  # nobody's, and no longer the provider's
             movements.forget(turn, self.org, identity)
             return
-        began = self._barrier.began.get(attempt, NEVER)
-        state, answer = after_sweep(known, self._run, attempt, began)
-        if state != known:
+        again = is_after_loss(self._run)
+        state, answer = after_sweep(known, self._run, attempt, began, again=again)
+        if state != stored:
             turn.state.put(key, state)
         if answer is None:
             return
-        movements.tell_with(turn, self.org, identity, answer, known.told, self.at)
+        movements.tell_with(turn, self.org, identity, answer, None if again else known.told, self.at)
         observed_at = state.row.observed_at if state.row else started
         for customer, fact in facts(identity, answer, turn.version, observed_at=observed_at, sweep_started_at=started):
             value = FACTS.encode(fact, org=self.org, customer=customer, at=self.at, source=turn.source)

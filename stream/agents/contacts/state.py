@@ -17,7 +17,10 @@ class Linked(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it, at `swept_at` (UTC ms)."""
+    """What the provider last said of the identity. `run`, `attempt`: the sweep that saw it, at `swept_at` (UTC ms).
+
+    `several`: the sweep before saw several contacts, of which this one may have missed some.
+    """
 
     contacts: tuple[str, ...]
     points: int | None
@@ -26,6 +29,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     run: str
     attempt: int
     swept_at: int = -1
+    several: bool = False
 
 
 class Told(StrEnum):
@@ -50,13 +54,14 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 class IdentityState(msgspec.Struct, frozen=True, array_like=True):
     """All that is known of one identity. `missed`: sweeps in a row that lacked it. `asked`: customer → run of a
-    look-up whose answer arrived before the link did."""
+    look-up whose answer arrived before the link did, the last at `asked_at` (epoch, offset)."""
 
     links: dict[str, Linked] = {}
     row: Row | None = None
     missed: int = 0
     told: Answer | None = None
     asked: dict[str, str] = {}
+    asked_at: tuple[int, int] = (0, -1)
 
 
 class Moved(msgspec.Struct, frozen=True, array_like=True):

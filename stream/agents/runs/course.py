@@ -6,11 +6,12 @@ from functools import reduce
 
 from msgspec.structs import replace
 
+from stream.agents.after_loss import is_after_loss
 from stream.agents.runs.desk import Desk
 from stream.agents.runs.state import OrgRuns, Running, remember
 from stream.contracts.alerts import Alert, AlertKind
 from stream.contracts.commands import SweepBalances, SweepOrders
-from stream.contracts.facts import LinksRequested, SyncCustomer
+from stream.contracts.facts import LinksRequested, SettingsChanged, SyncCustomer
 from stream.contracts.runs import (
     Phase,
     PhaseEntered,
@@ -105,6 +106,9 @@ def fail_single(desk: Desk, known: OrgRuns, run: Running, reason: str) -> None:
 
 def _start(desk: Desk, known: OrgRuns, run: Running) -> None:
     desk.say(RunStarted(run.run, run.kind, run.by))
+    if is_after_loss(run.run) and known.settings is not None:
+        in_force = SettingsChanged(known.version, known.settings)
+        desk.ask_everywhere(in_force, f"{desk.org}:settings:{known.version}:{run.run}")
     if run.kind is RunKind.DAILY:
         enter(desk, known, run, Phase.ORDERS)
         desk.command(SweepOrders(run.run, run.attempt))
