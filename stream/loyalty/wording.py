@@ -21,3 +21,8 @@ CAUSES: dict[CauseKind, str] = {
     CauseKind.ORDER_NOT_CREDITED: f"One order that {PROVIDER} may never have booked",
     CauseKind.UNEXPLAINED: "Not explained",
 }
+
+
+def lowered(text: str) -> str:
+    """In the middle of a sentence; a name stays as it is."""
+    return text if text.startswith(PROVIDER) else text[:1].lower() + text[1:]

@@ -19,7 +19,7 @@ from stream.contracts.runs import RunKind
 from stream.engine.ports import Publisher
 from stream.sinks.views.read import Views
 from stream.sinks.views.shown import Run
-from stream.web import counter
+from stream.web import counter, finding
 from stream.web.asking import request_run, run_id, slot_of
 from stream.web.phones import DEFAULT_REGION
 from stream.web.problems import Problem, not_found
@@ -149,11 +149,11 @@ class LoyaltySync:
 
     def _check_points(self, phone: str, org: str) -> counter.PointsAnswer:
         self._require_org(org)
-        return counter.points_answer(self.views, org, counter.at_phone(self.views, org, phone, self.region_of(org)))
+        return counter.points_answer(self.views, org, finding.at_phone(self.views, org, phone, self.region_of(org)))
 
     def _explain_points(self, who: str, org: str) -> counter.Explanation:
         self._require_org(org)
-        found = counter.whoever(self.views, org, who, self.region_of(org))
+        found = finding.whoever(self.views, org, who, self.region_of(org))
         return counter.explanation(self.views, org, found, now=self._clock())
 
     async def _request(self, org: str, customer: str | None, by: str, key: str | None, reason: str | None) -> str:

@@ -88,8 +88,8 @@ async def test_an_explanation_has_what_to_say_and_what_lies_behind(world: World)
     assert found["sayToCustomer"] == "You have 449 points. 51 more and you are Silver. We are checking this number."
     assert found["staffOnly"] == [
         "Alpine IQ shows 500, orders give 449: 51 too many.",
-        "+40 by adjustments by hand at Alpine IQ.",
-        "+11 by nothing that is known.",
+        "+40: adjusted by hand at Alpine IQ.",
+        "+11: not explained.",
         f"Case {CASE.id} is open.",
         "Alpine IQ has not answered since 2026-01-30T20:21:58.003Z.",
     ]

@@ -12,8 +12,9 @@ from stream.contracts.access import Role
 from stream.contracts.cases import Cause
 from stream.contracts.profiles import Profile, Verdict
 from stream.sinks.views.shown import CustomerCase, CustomerRow, Person, Run
-from stream.web import counter
-from stream.web.counter import Explanation, Why
+from stream.web import counter, finding
+from stream.web.counter import Explanation
+from stream.web.finding import Found, Why
 from stream.web.pages import words
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute, field, form_of, see
@@ -83,7 +84,7 @@ def synced(page: Page, customer: str) -> Run | None:
 
 
 def _found(page: Page, text: str) -> LookUp:
-    found = counter.whoever(page.views, page.org, text, page.site.service.region_of(page.org))
+    found = finding.whoever(page.views, page.org, text, page.site.service.region_of(page.org))
     if found.customer is not None:
         profile = page.views.profile(page.org, found.customer)
         if profile is None:
@@ -97,7 +98,7 @@ def _found(page: Page, text: str) -> LookUp:
     several = page.views.customers_found(text, page.org, contacts=page.supports, limit=MATCHES)
     if len(several) == 1:
         row = several[0]
-        return LookUp(text, _answer(page, counter.Found(row.customer), row.profile), run=synced(page, row.customer))
+        return LookUp(text, _answer(page, Found(row.customer), row.profile), run=synced(page, row.customer))
     why = None if several else "Nobody is called that, and it is no phone number or customer id."
     return LookUp(text, several=tuple(several), why=why)
 
@@ -108,7 +109,7 @@ def _row(page: Page, customer: str) -> list[CustomerRow]:
     return [CustomerRow(page.org, customer, profile, person)] if profile is not None else []
 
 
-def _answer(page: Page, found: counter.Found, profile: Profile) -> Answer:
+def _answer(page: Page, found: Found, profile: Profile) -> Answer:
     assert found.customer is not None
     views, org, customer = page.views, page.org, found.customer
     said = counter.explanation(views, org, found, now=page.now)

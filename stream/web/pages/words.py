@@ -8,6 +8,7 @@ from stream.contracts.entries import Cause as EntryCause
 from stream.contracts.profiles import Profile, Verdict
 from stream.loyalty.wording import CAUSES as CAUSES
 from stream.loyalty.wording import PROVIDER as PROVIDER
+from stream.loyalty.wording import lowered as lowered
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.MATCHED: "Agrees",
@@ -218,8 +219,3 @@ def _named_orders(cause: Cause) -> str:
 def raised(text: str) -> str:
     """At the beginning of a sentence."""
     return text[:1].upper() + text[1:]
-
-
-def lowered(text: str) -> str:
-    """In the middle of a sentence; a name stays as it is."""
-    return text if text.startswith(PROVIDER) else text[:1].lower() + text[1:]
