@@ -27,7 +27,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     `discrepancy`: provider − ours in points, where both are known. `version`: (epoch, offset in `facts`);
     the higher one wins. `export` is false while the org only observes.
 
-    `moved_points`: sum of the provider's known movements (signed), None: none is known. `equity`: the org's
+    `moved_points`: sum of the provider's known movements (signed), None: none is known; `redeemed_points`,
+    `adjusted_points`, `expired_points`: its parts, of the newest movements. `equity`: the org's
     social-equity multiplier applies. `tier_differs`: the provider's points give another tier than ours (those that
     `discrepancy` compares). `matched_by`: kind of identity (`IDENTITY_KINDS`) that the provider's contact was found by.
     """
@@ -47,6 +48,9 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     balance_as_of: int | None = None
     home_location: str | None = None
     moved_points: int | None = None
+    redeemed_points: int | None = None
+    adjusted_points: int | None = None
+    expired_points: int | None = None
     equity: bool = False
     tier_differs: bool = False
     matched_by: str | None = None

@@ -71,6 +71,10 @@ class Movement(msgspec.Struct, frozen=True, array_like=True):
     note: str | None = None
 
 
+REDEMPTION, ADJUSTMENT, EXPIRY = "redemption", "adjustment", "expiry"
+"""Kinds of movements that are known; another is carried as the provider calls it."""
+
+
 class Movements(msgspec.Struct, frozen=True, array_like=True):
     """A contact's newest movements and the sum of older ones: of all that moved at or before `folded_through`."""
 
@@ -82,6 +86,11 @@ class Movements(msgspec.Struct, frozen=True, array_like=True):
     def points(self) -> int:
         """Sum of all of them."""
         return self.folded_points + sum(each.points for each in self.newest)
+
+    def points_of(self, kind: str) -> int | None:
+        """Sum of the newest of one kind; None where there is none."""
+        found = [each.points for each in self.newest if each.kind == kind]
+        return sum(found) if found else None
 
     def sums_around(self, at: int, doubt_ms: int) -> Iterator[int]:
         """Sum of those that were moved by then (UTC ms), and with each in turn that was moved within `doubt_ms` after;

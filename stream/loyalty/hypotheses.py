@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stream.contracts.cases import CauseKind
 from stream.contracts.settings import Basis
-from stream.loyalty.account import Account, Movement, Movements
+from stream.loyalty.account import ADJUSTMENT, EXPIRY, REDEMPTION, Account, Movement, Movements
 from stream.loyalty.counterfactual import Counterfactual, Hypothesis
 from stream.loyalty.order import OrderLine, counted
 from stream.loyalty.rules import Rules
@@ -22,9 +22,9 @@ MOST_SINGLE = 20
 
 _RANK = {kind: rank for rank, kind in enumerate(CauseKind)}
 _MOVEMENTS = {
-    "redemption": CauseKind.REDEMPTIONS,
-    "adjustment": CauseKind.ADJUSTMENTS,
-    "expiry": CauseKind.EXPIRY,
+    REDEMPTION: CauseKind.REDEMPTIONS,
+    ADJUSTMENT: CauseKind.ADJUSTMENTS,
+    EXPIRY: CauseKind.EXPIRY,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.contracts.profiles import Profile
-from stream.loyalty.account import Account, Version
+from stream.loyalty.account import ADJUSTMENT, EXPIRY, REDEMPTION, Account, Version
 from stream.loyalty.reconcile import compared_points
 from stream.loyalty.rules import Rules
 from stream.loyalty.tiers import tier_of
@@ -22,7 +22,7 @@ def profile_of(account: Account, rules: Rules, version: Version, at: int) -> Pro
     provider = account.provider_points
     points = account.points if provider is None else provider
     compared = account.points if provider is None else compared_points(account, rules)
-    balance, attributes = account.balance, account.attributes
+    balance, attributes, moved = account.balance, account.attributes, account.moved
     alpine_user_id = balance.contact if balance is not None else None
     given = balance.tier if balance is not None and provider is not None else None
     return Profile(
@@ -40,7 +40,10 @@ def profile_of(account: Account, rules: Rules, version: Version, at: int) -> Pro
         order_count=account.order_count,
         balance_as_of=balance.observed_at if balance is not None and provider is not None else None,
         home_location=attributes.home_location if attributes is not None else None,
-        moved_points=account.moved.points if account.moved is not None else None,
+        moved_points=moved.points if moved is not None else None,
+        redeemed_points=moved.points_of(REDEMPTION) if moved is not None else None,
+        adjusted_points=moved.points_of(ADJUSTMENT) if moved is not None else None,
+        expired_points=moved.points_of(EXPIRY) if moved is not None else None,
         equity=account.equity,
         tier_differs=provider is not None and tier_of(provider, rules.tiers) is not tier_of(compared, rules.tiers),
         matched_by=account.best.partition(":")[0] if account.best and alpine_user_id else None,

@@ -78,14 +78,15 @@ def test_without_movements_expected_and_raw_differ_in_nothing() -> None:
 def test_what_the_provider_moved_and_found_the_customer_by_is_carried() -> None:
     account = enrolled(45_000, 475, BRIEF)
     held = account.links[account.best or ""].version
-    for number, points in ((1, -200), (2, 60)):
-        told = f"m{number}", "adjust", points, number
+    for number, (kind, points) in enumerate((("redemption", -200), ("adjustment", 60), ("boost", 1)), 1):
+        told = f"m{number}", kind, points, number
         fact = MovementMatched(account.best or "", held, (0, number), *told, contact="contact-1")
         moved = take_movement(account, fact)
         assert moved is not None
         account = moved
     profile = profile_of(account, BRIEF, (0, 9), 7_000)
-    assert (profile.moved_points, profile.matched_by) == (-140, (account.best or "").partition(":")[0])
+    assert (profile.moved_points, profile.matched_by) == (-139, (account.best or "").partition(":")[0])
+    assert (profile.redeemed_points, profile.adjusted_points, profile.expired_points) == (-200, 60, None)
     unknown = profile_of(Ledger(BRIEF).take(order(3955)).account, BRIEF, (0, 9), 7_000)
     assert (unknown.moved_points, unknown.matched_by) == (None, None)
     assert (unknown.equity, unknown.tier_differs) == (False, False)

@@ -7,7 +7,7 @@ Times are UTC milliseconds, booleans 0 and 1, what is unknown NULL. `tally`, `ph
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -24,6 +24,7 @@ CREATE TABLE profiles (
     calculated_at INTEGER NOT NULL, tier TEXT NOT NULL, tier_source TEXT NOT NULL, verdict TEXT NOT NULL,
     discrepancy INTEGER, alpine_user_id TEXT, total_spent_minor INTEGER NOT NULL, currency TEXT NOT NULL,
     order_count INTEGER NOT NULL, balance_as_of INTEGER, home_location TEXT, moved_points INTEGER,
+    redeemed_points INTEGER, adjusted_points INTEGER, expired_points INTEGER,
     equity INTEGER NOT NULL, tier_differs INTEGER NOT NULL, matched_by TEXT, settings_version INTEGER NOT NULL,
     epoch INTEGER NOT NULL, version INTEGER NOT NULL, export INTEGER NOT NULL,
     PRIMARY KEY (org, customer)) STRICT, WITHOUT ROWID;

@@ -19,7 +19,7 @@ from stream.web.pages.history import OrderShown, orders_of, points_chart
 from stream.web.pages.lookup import synced
 from stream.web.pages.page import Page, page_of, rendered
 from stream.web.pages.routes import PageRoute
-from stream.web.pages.waterfall import Bar, waterfall
+from stream.web.pages.waterfall import Bar, movements_of, waterfall
 from stream.web.problems import not_found
 from stream.web.shapes.customers import PersonShown, person_shown
 
@@ -132,7 +132,7 @@ def _customer(page: Page, customer: str, profile: Profile) -> CustomerShown:
             profile.points_from_orders,
             profile.points_from_alpine,
             causes,
-            moved=profile.moved_points,
+            moved=movements_of(profile),
             verdict=profile.verdict,
         ),
         chart=chart,

@@ -3,17 +3,17 @@ rest, what the provider says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from stream.contracts.cases import Cause, CauseKind
-from stream.contracts.profiles import Verdict
+from stream.contracts.profiles import Profile, Verdict
 from stream.web.pages import words
 
 EARNED = "Earned by orders"
 EXPECTED = "Expected"
 _MOVED = {CauseKind.REDEMPTIONS, CauseKind.ADJUSTMENTS, CauseKind.EXPIRY, CauseKind.OTHER_MOVEMENTS}
-_MOVED_LABEL = f"Redeemed, adjusted, expired at {words.PROVIDER}"
 _REST = "Not explained"
 _RESTS = {
     Verdict.MATCHED: "Within the tolerance",
@@ -47,18 +47,19 @@ def waterfall(
     provider: int | None,
     causes: Sequence[Cause] = (),
     *,
-    moved: int | None = None,
+    moved: Mapping[CauseKind, int] = MappingProxyType({}),
     verdict: Verdict = Verdict.DISCREPANCY,
     first: str = EARNED,
 ) -> list[Bar]:
     """From the points of orders over the provider's movements to what is expected, and on to what the provider says.
 
-    `moved`: sum of the provider's movements, None where none is known; where `causes` name movements, these are shown
-    instead. Whatever is left is one bar: it is what nothing explains, unless the `verdict` says that it is nothing to
-    look into. Without a balance it ends with what is expected. `first`: what `ours` is, where not of orders alone.
+    `moved`: the provider's movements by kind; where `causes` name movements, these are shown instead. Whatever is left
+    is one bar: it is what nothing explains, unless the `verdict` says that it is nothing to look into. It ends with
+    what is expected where there is no balance. `first`: what `ours` is, where not of orders alone.
     """
     steps = [_Step(first, "ours", ours)]
-    for label, points in _movements(causes, moved):
+    named = {cause.kind: cause.points for cause in causes if cause.kind in _MOVED}
+    for label, points in ((words.CAUSES[kind], points) for kind, points in (named or moved).items()):
         steps.append(_Step(label, "known", steps[-1].level + points, points))
     if len(steps) > 1:
         steps.append(_Step(EXPECTED, "ours", steps[-1].level))
@@ -73,9 +74,18 @@ def waterfall(
     return _bars(steps)
 
 
-def _movements(causes: Sequence[Cause], moved: int | None) -> list[tuple[str, int]]:
-    named = [(words.CAUSES[cause.kind], cause.points) for cause in causes if cause.kind in _MOVED]
-    return named or ([(_MOVED_LABEL, moved)] if moved is not None else [])
+def movements_of(profile: Profile) -> dict[CauseKind, int]:
+    """What the provider moved, by kind; what is known as a sum only is of no known kind."""
+    if profile.moved_points is None:
+        return {}
+    known = {
+        CauseKind.REDEMPTIONS: profile.redeemed_points,
+        CauseKind.ADJUSTMENTS: profile.adjusted_points,
+        CauseKind.EXPIRY: profile.expired_points,
+    }
+    parts = {kind: points for kind, points in known.items() if points is not None}
+    rest = profile.moved_points - sum(parts.values())
+    return parts | ({CauseKind.OTHER_MOVEMENTS: rest} if rest or not parts else {})
 
 
 def _bars(steps: Sequence[_Step]) -> list[Bar]:

@@ -186,6 +186,8 @@ def _customer(dice: random.Random, customer: str, number: int, org: str, entries
         balance_as_of=None if provider is None else NOW - 13 * HOUR,
         home_location=SHOPS[number % 2],
         moved_points=MOVED.get(number),
+        redeemed_points=MOVED.get(number) if MOVED.get(number, 0) < 0 else None,
+        adjusted_points=MOVED.get(number) if MOVED.get(number, 0) > 0 else None,
         equity=number == 7,
         tier_differs=provider is not None and tier_of(provider, TIERS) != tier_of(ours, TIERS),
         matched_by=None if provider is None else "code" if number % 3 == 0 else "phone" if number % 5 else "email",
