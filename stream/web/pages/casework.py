@@ -62,7 +62,7 @@ async def bulk(request: Request) -> Response:
     """Ask once what is to be done to the cases that were picked, then do it."""
     form = await form_of(request)
     action = field(form, "action")
-    page = await asyncio.to_thread(page_of, request, Role.MANAGER)
+    page = await asyncio.to_thread(page_of, request, _role(action) if action in _BULK else Role.SUPPORT)
     if action not in _BULK:
         raise Problem(422, "choose what to do")
     picked = form.get("case", [])[: BULK_MAX + 1]

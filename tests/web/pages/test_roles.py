@@ -42,7 +42,8 @@ VISITS = [
     Visit("GET", "/customers", "/customers", V),
     Visit("GET", "/customers/{customer}", "/customers/2000", V),
     Visit("GET", "/cases", "/cases", V),
-    Visit("POST", "/cases", "/cases", M, {"action": "acknowledge", "case": f"{ORG}:2000:1"}),
+    Visit("POST", "/cases", "/cases", S, {"action": "acknowledge", "case": f"{ORG}:2000:1"}),
+    Visit("POST", "/cases", "/cases", M, {"action": "accept", "case": f"{ORG}:2000:1"}),
     Visit("GET", "/cases/{customer}/{number}", CASE, V),
     *(
         Visit("POST", ACTION, f"{CASE}/{each}", S, {"note": "n", "days": "7"}, 303)
