@@ -18,7 +18,7 @@ def a_turn() -> Turn:
 def test_a_large_record_may_have_a_header_without_a_value() -> None:
     """Others put their headers beside ours, and a dead letter has those of its record: it must not end the worker."""
     turn = a_turn()
-    turn.emit(topics.DEAD_LETTERS, b"k", b"x" * 70_000, (("traceparent", None),))  # type: ignore[arg-type]
+    turn.emit(topics.DEAD_LETTERS, b"k", b"x" * 70_000, (("traceparent", None),))  # type: ignore[arg-type]  # Kafka has them
     assert len(turn.take_outputs()) == 1
 
 

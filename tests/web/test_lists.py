@@ -202,7 +202,7 @@ async def test_streams_are_not_without_number(world: World) -> None:
 
     def opened(caller: str) -> AsyncIterator[bytes]:
         events = whenever_changed(world.views, list, heartbeat_seconds=0.01)
-        return streams.respond(caller, lambda: True, events).body_iterator  # type: ignore[return-value]
+        return streams.respond(caller, lambda: True, events).body_iterator  # type: ignore[return-value]  # of bytes
 
     first, late = opened("ana"), opened("ana")
     assert await anext(first) == b": still here\n\n"

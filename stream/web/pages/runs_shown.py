@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream.contracts.profiles import Verdict
 from stream.contracts.runs import ALLEAVES, ALPINE_IQ, Phase, RunKind, Tally, VendorUse
 from stream.sinks.views import shown_pages
 from stream.sinks.views.happenings import asked_at
@@ -86,11 +87,16 @@ def summary(page: Page, run: Run) -> RunSummary:
     return RunSummary(run, words.run_name(run.run), asked_at(run), took, _said(run))
 
 
+def _verdict(answer: str) -> str:
+    """In words; what is no verdict (a run that failed) as it is."""
+    return words.VERDICTS[Verdict(answer)] if answer in set(Verdict) else answer
+
+
 def _said(run: Run) -> str:
     if run.outcome == "failed":
         return run.reason or "No reason was given."
     if run.customer is not None:
-        return words.VERDICTS.get(run.answer, run.answer or "") if run.answer else ""  # type: ignore[call-overload]
+        return _verdict(run.answer or "")
     if run.tally is not None:
         return f"{run.tally.matched:,} agree, {run.tally.discrepancy:,} need review"
     return words.PHASES.get(run.phase, run.phase)

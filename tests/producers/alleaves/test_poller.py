@@ -222,8 +222,8 @@ async def test_what_a_vendor_says_of_a_person_is_not_repeated() -> None:
     async with AlleavesClient.of(settings, clock=time.clock, transport=Script(play)) as client:
         shop = {"org": ORG, "client": client, "translator": translator, "settings": settings}
         parts = {**shop, "publisher": RecordingPublisher(), "cursors": MemoryCursors()}
-        walked = await OrderSweep(**parts).walk("r", 1)  # type: ignore[arg-type]
-        poller = Poller(**parts, clock=time.clock)  # type: ignore[arg-type]
+        walked = await OrderSweep(**parts).walk("r", 1)  # type: ignore[arg-type]  # parts of many kinds
+        poller = Poller(**parts, clock=time.clock)  # type: ignore[arg-type]  # likewise
         running = asyncio.create_task(poller.run())
         await until(lambda: poller.status.reason)
         running.cancel()
