@@ -96,7 +96,7 @@ def of_audit(event: Event[Any]) -> list[Statement]:
     entry: Audited = event.data
     values = (entry.action.value, entry.actor, entry.target, entry.reason, _json(entry.detail))
     statements: list[Statement] = [(AUDITED, (event.org, event.at, entry.id, *values))]
-    if entry.action in (Action.LETTER_RETRIED, Action.LETTER_DISCARDED) and entry.target:
+    if entry.action in (Action.LETTER_RETRIED, Action.LETTER_DISCARDED) and entry.target and "content" in entry.detail:
         statements.append((DECIDED, (*_letter_decided(entry, entry.target), event.at, entry.actor)))
     if entry.action is Action.SETTINGS_CHANGED and "settings" in entry.detail:
         asked = (event.org, int(entry.detail["version"]), event.at, entry.actor, entry.reason, entry.detail["settings"])
@@ -105,9 +105,9 @@ def of_audit(event: Event[Any]) -> list[Statement]:
 
 
 def _letter_decided(entry: Audited, place: str) -> tuple[Cell, ...]:
-    partition, _, offset = place.partition(":")
-    content, through = entry.detail.get("content", place), entry.detail.get("through", offset)
-    return content, int(partition), int(through), entry.action.value.partition(".")[2]
+    partition = place.partition(":")[0]
+    through = entry.detail["through"]
+    return entry.detail["content"], int(partition), int(through), entry.action.value.partition(".")[2]
 
 
 def of_delivery(event: Event[Any]) -> list[Statement]:
